@@ -1,0 +1,2 @@
+//! The autopilot process.
+fn main() {}
