@@ -1,0 +1,5 @@
+//! What tests share, here and in the crates above (feature `testing`).
+
+mod database;
+
+pub use database::TestDatabase;
