@@ -82,6 +82,18 @@ pub enum Effect {
     Unknown,
 }
 
+impl Effect {
+    /// The stable name, as it stands in rows.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Executed => "executed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// A classified error, as it is stored with the step and shown to the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {

@@ -1,10 +1,36 @@
 //! Durable jobs and workflows on Postgres.
 
+mod attempt;
+mod committer;
+mod config;
+mod enqueue;
 mod failure;
 mod ids;
+mod job;
+mod lease;
+mod loops;
+mod registry;
+mod retry;
+mod run;
+mod runner;
 pub mod secrets;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod worker;
 
+pub use config::{CALL_MARGIN, CRASH_LIMIT, WorkerConfig};
+pub use enqueue::{EnqueueError, Enqueued, NewJob, enqueue};
 pub use failure::{Class, Classify, Effect, Failure, Result, Stop, Wait};
 pub use ids::{JobId, WorkerId, WorkspaceId};
+pub use job::{Job, Planned, Priority};
+pub use loops::listen::Waker;
+pub use registry::{Registry, UnknownJob};
+pub use retry::Retry;
+pub use run::{At, Outcome, Run, Step, StepKey};
+pub use worker::{Worker, WorkerError};
+
+/// The engine's own migrations, for the schema `engine`.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/engine");
+
+/// The version of this code, as it stands in rows.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,6 @@
+-- Appends what went wrong in attempts that the fence has let through.
+INSERT INTO engine.failure (job, token, attempt, step, class, code, message, action, effect, retry_in)
+SELECT i.job, i.token, i.attempt, i.step, i.class, i.code, i.message, i.action, i.effect, make_interval(secs => i.retry_in)
+FROM unnest($1::uuid[], $2::bigint[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+            $9::text[], $10::double precision[])
+     AS i(job, token, attempt, step, class, code, message, action, effect, retry_in)

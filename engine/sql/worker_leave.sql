@@ -1,0 +1,3 @@
+-- A drained process leaves; the jobs it could not give back one by one are freed as after a crash, but at once.
+WITH gone AS (DELETE FROM engine.worker WHERE id = $1 RETURNING id, host, pid)
+INSERT INTO engine.dead_worker (id, host, pid) SELECT id, host, pid FROM gone ON CONFLICT DO NOTHING

@@ -1,0 +1,233 @@
+//! One attempt, as a pipeline: decode, resume, run, settle.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::committer::{AttemptFailure, Change, CommitError, Committer, Dead, Finish, Ownership};
+use crate::config::CRASH_LIMIT;
+use crate::failure::{Class, Effect, Failure, Result, Stop};
+use crate::ids::WorkspaceId;
+use crate::lease::Claim;
+use crate::registry::{Registry, Runnable};
+use crate::retry::{self, Retry};
+use crate::run::{Attempt, Ending, Run, World, refused};
+
+/// A job as it was claimed.
+#[derive(Debug, Clone)]
+pub(crate) struct Claimed {
+    pub(crate) claim: Claim,
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) kind: String,
+    pub(crate) attempt: i32,
+    pub(crate) crashes: i32,
+    pub(crate) payload: Value,
+}
+
+/// Runs an attempt to its end and writes that end. `cancel` drops it: the job is not ours any more.
+pub(crate) async fn run<A: Send + Sync + 'static>(
+    app: &A,
+    world: &World,
+    registry: &Registry<A>,
+    job: Claimed,
+    cancel: CancellationToken,
+) {
+    let change = tokio::select! {
+        change = perform(app, world, registry, &job) => change,
+        () = cancel.cancelled() => {
+            tracing::info!(job = %job.claim.job, token = job.claim.token, "attempt dropped: the job is not ours any more");
+            return;
+        }
+    };
+    if let Some(change) = change {
+        settle(&world.committer, &job, change).await;
+    }
+}
+
+/// The attempt itself, up to the change that ends it; `None` when it was lost.
+async fn perform<A: Send + Sync + 'static>(
+    app: &A,
+    world: &World,
+    registry: &Registry<A>,
+    job: &Claimed,
+) -> Option<Change> {
+    let Some(kind) = registry.get(&job.kind) else {
+        return Some(unknown_kind(job, &registry.known()));
+    };
+    let runnable = match kind.decode(&job.payload) {
+        Ok(runnable) => runnable,
+        Err(error) => return Some(undecodable(job, &error)),
+    };
+    let attempt = Attempt {
+        claim: job.claim,
+        workspace: job.workspace,
+        number: job.attempt,
+        retry: kind.retry(),
+        plan: kind.plan(),
+    };
+    let (result, change, ending) = match Run::resume(app, world, attempt).await {
+        Ok(mut run) => {
+            let result = guarded(runnable.as_ref(), &mut run).await;
+            let (change, ending) = run.into_last_change();
+            (result, change, ending)
+        }
+        Err(stop) => {
+            let ending = Ending { degraded: false, waiting: false, step: None };
+            (Ended::Stopped(Err(stop)), Change::of(job.claim), ending)
+        }
+    };
+    conclude(job, kind.retry(), result, change, ending)
+}
+
+/// How the job's code ended.
+enum Ended {
+    Stopped(Result),
+    Panicked(String),
+}
+
+async fn guarded<A>(runnable: &dyn Runnable<A>, run: &mut Run<'_, A>) -> Ended {
+    match AssertUnwindSafe(runnable.run(run)).catch_unwind().await {
+        Ok(result) => Ended::Stopped(result),
+        Err(panic) => Ended::Panicked(panic_text(panic.as_ref())),
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no text".to_owned())
+}
+
+/// Turns the end of the code into the end of the attempt.
+fn conclude(
+    job: &Claimed,
+    retry: Retry,
+    ended: Ended,
+    mut change: Change,
+    ending: Ending,
+) -> Option<Change> {
+    let note = |change: &mut Change, failure: &Failure, retry_in| {
+        change.failures.push(AttemptFailure {
+            attempt: job.attempt,
+            step: ending.step,
+            failure: failure.clone(),
+            retry_in,
+        });
+    };
+    change.finish = Some(match ended {
+        Ended::Stopped(Ok(())) if ending.waiting => Finish::Parked,
+        Ended::Stopped(Ok(())) if ending.degraded => Finish::Degraded,
+        Ended::Stopped(Ok(())) => Finish::Completed,
+        Ended::Stopped(Err(Stop::Lost)) => return None,
+        Ended::Stopped(Err(Stop::Parked | Stop::Waiting(_))) => Finish::Parked,
+        Ended::Stopped(Err(Stop::Skipped { reason })) => {
+            let failure = Failure::new(Class::ConfigurationError, "skipped", reason);
+            note(&mut change, &failure, None);
+            Finish::Dead { reason: Dead::Failed, failure }
+        }
+        Ended::Stopped(Err(Stop::Failed(failure))) => {
+            let delay = retry.delay(failure.class, job.attempt.unsigned_abs(), retry::random());
+            note(&mut change, &failure, delay);
+            match delay {
+                Some(delay) => Finish::Again { delay, counts: true, crashed: false },
+                None if failure.class == Class::UnknownOutcome => {
+                    Finish::Dead { reason: Dead::Review, failure }
+                }
+                None => Finish::Dead { reason: Dead::Failed, failure },
+            }
+        }
+        Ended::Panicked(text) => crashed(job, &mut change, &text, note),
+    });
+    // What a run enqueues goes out when it ends well, together with its last checkpoint (L8).
+    if !matches!(change.finish, Some(Finish::Completed | Finish::Degraded)) {
+        change.enqueue.clear();
+    }
+    Some(change)
+}
+
+/// A panic is a crash that did not take the process along: it counts as one (L7).
+fn crashed(
+    job: &Claimed,
+    change: &mut Change,
+    text: &str,
+    note: impl Fn(&mut Change, &Failure, Option<Duration>),
+) -> Finish {
+    let failure = Failure::new(
+        Class::ProvisioningError,
+        "panicked",
+        format!("the code of {} panicked: {text}", job.kind),
+    )
+    .effect(Effect::Unknown)
+    .action("mend the code, deploy it, then retry the job");
+    let delay = Duration::from_secs(1) * job.crashes.unsigned_abs().saturating_add(1);
+    if job.crashes + 1 >= CRASH_LIMIT {
+        note(change, &failure, None);
+        Finish::Dead { reason: Dead::Quarantined, failure }
+    } else {
+        note(change, &failure, Some(delay));
+        Finish::Again { delay, counts: false, crashed: true }
+    }
+}
+
+fn unknown_kind(job: &Claimed, known: &str) -> Change {
+    let failure = Failure::new(
+        Class::ConfigurationError,
+        "unknown_kind",
+        format!("no code for kind {:?} in this version; known kinds: {known}", job.kind),
+    )
+    .action("deploy a version that knows the kind, then `autopilot jobs retry`");
+    dead(job, Dead::UnknownKind, failure)
+}
+
+fn undecodable(job: &Claimed, error: &serde_json::Error) -> Change {
+    let failure = Failure::new(
+        Class::ConfigurationError,
+        "undecodable",
+        format!("the payload does not fit kind {}: {error}", job.kind),
+    )
+    .action("deploy a version that reads it, then `autopilot jobs retry`");
+    dead(job, Dead::Undecodable, failure)
+}
+
+fn dead(job: &Claimed, reason: Dead, failure: Failure) -> Change {
+    let mut change = Change::of(job.claim);
+    change.failures.push(AttemptFailure {
+        attempt: job.attempt,
+        step: None,
+        failure: failure.clone(),
+        retry_in: None,
+    });
+    change.finish = Some(Finish::Dead { reason, failure });
+    change
+}
+
+/// Writes the attempt's end. Where Postgres refuses it, a plain failure is written instead, so that no job is left
+/// running for ever.
+async fn settle(committer: &Committer, job: &Claimed, change: Change) {
+    match committer.commit(change).await {
+        Ok(Ownership::Owned | Ownership::Lost) => {}
+        Err(CommitError::Stopped) => {
+            tracing::warn!(job = %job.claim.job, "the attempt's end was not written; the job is taken over after the lease");
+        }
+        Err(error @ (CommitError::Refused(_) | CommitError::Enqueue(_))) => {
+            tracing::error!(job = %job.claim.job, %error, "the attempt's end was refused");
+            let written = committer.commit(dead(job, Dead::Failed, refused(&error))).await;
+            if let Err(error) = written {
+                tracing::error!(job = %job.claim.job, %error, "the refusal could not be written either");
+            }
+        }
+    }
+}
+
+/// What an attempt is run with; shared by all attempts of a process.
+pub(crate) struct Stage<A> {
+    pub(crate) app: Arc<A>,
+    pub(crate) world: World,
+    pub(crate) registry: Arc<Registry<A>>,
+}

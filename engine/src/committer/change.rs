@@ -1,0 +1,131 @@
+//! What an attempt writes at once.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::enqueue::NewJob;
+use crate::failure::Failure;
+use crate::lease::Claim;
+
+/// All that one attempt writes at once: it commits whole or not at all.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub(crate) claim: Claim,
+    pub(crate) steps: Vec<StepWrite>,
+    pub(crate) failures: Vec<AttemptFailure>,
+    pub(crate) enqueue: Vec<NewJob>,
+    pub(crate) finish: Option<Finish>,
+}
+
+impl Change {
+    pub(crate) const fn of(claim: Claim) -> Self {
+        Self { claim, steps: Vec::new(), failures: Vec::new(), enqueue: Vec::new(), finish: None }
+    }
+}
+
+/// A checkpoint.
+#[derive(Debug, Clone)]
+pub(crate) struct StepWrite {
+    pub(crate) name: &'static str,
+    pub(crate) state: StepState,
+    pub(crate) output: Option<Value>,
+    pub(crate) sealed: Option<Vec<u8>>,
+    pub(crate) detail: Option<String>,
+    pub(crate) wake: Option<Wake>,
+}
+
+impl StepWrite {
+    pub(crate) const fn new(name: &'static str, state: StepState) -> Self {
+        Self { name, state, output: None, sealed: None, detail: None, wake: None }
+    }
+
+    pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+}
+
+/// When a waiting step looks again.
+#[derive(Debug, Clone)]
+pub(crate) enum Wake {
+    /// After a time, by the database's clock.
+    In(Duration),
+    /// At the event, at the latest at the given time.
+    On { event: String, until: DateTime<Utc> },
+}
+
+/// Where a step stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StepState {
+    Started,
+    Done,
+    Skipped,
+    Waiting,
+    Failed,
+}
+
+impl StepState {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Done => "done",
+            Self::Skipped => "skipped",
+            Self::Waiting => "waiting",
+            Self::Failed => "failed",
+        }
+    }
+
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        [Self::Started, Self::Done, Self::Skipped, Self::Waiting, Self::Failed]
+            .into_iter()
+            .find(|state| state.name() == name)
+    }
+}
+
+/// One error of an attempt, kept for ever beside the run.
+#[derive(Debug, Clone)]
+pub(crate) struct AttemptFailure {
+    pub(crate) attempt: i32,
+    pub(crate) step: Option<&'static str>,
+    pub(crate) failure: Failure,
+    pub(crate) retry_in: Option<Duration>,
+}
+
+/// How an attempt leaves its job.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Finish {
+    /// Done: every step is.
+    Completed,
+    /// Done as far as it goes: something optional failed, or something is missing.
+    Degraded,
+    /// Ready again after a delay; `counts` says whether this attempt uses up a retry, `crashed` whether it died.
+    Again { delay: Duration, counts: bool, crashed: bool },
+    /// Ready again when the first of its waiting steps wakes. Spends no attempt.
+    Parked,
+    /// Set aside for a person.
+    Dead { reason: Dead, failure: Failure },
+}
+
+/// Why a job was set aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dead {
+    Failed,
+    Quarantined,
+    Review,
+    UnknownKind,
+    Undecodable,
+}
+
+impl Dead {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Quarantined => "quarantined",
+            Self::Review => "review",
+            Self::UnknownKind => "unknown_kind",
+            Self::Undecodable => "undecodable",
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The engine's own settings. Files and environment variables are the process's business, not the engine's.
+
+use std::time::Duration;
+
+/// How a worker process behaves.
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    /// The queues that it serves and how many jobs of each run at a time.
+    pub queues: Vec<(String, usize)>,
+    /// How long a process may be silent before its jobs are taken over; default 10 s. With the rescue's own
+    /// interval it stays under the promised 15 s (P5).
+    pub lease: Duration,
+    /// How often a process says that it lives; default 2 s. At most a third of the lease.
+    pub heartbeat: Duration,
+    /// The longest that an external call may take; a call starts only while the lease outlasts it. Default 7 s.
+    pub call_timeout: Duration,
+    /// The poll's interval right after work was seen; default 20 ms.
+    pub poll_min: Duration,
+    /// The poll's interval when idle; default 1 s.
+    pub poll_max: Duration,
+    /// At most so many jobs a claim; default 100.
+    pub claim_batch: usize,
+    /// How long running jobs may go on after a stop was asked for; default 30 s.
+    pub drain: Duration,
+    /// Whether to listen for wake-ups; needs a connection of its own that is no transaction pooler. Default true.
+    pub listen: bool,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        Self {
+            queues: vec![("default".to_owned(), 10)],
+            lease: Duration::from_secs(10),
+            heartbeat: Duration::from_secs(2),
+            call_timeout: Duration::from_secs(7),
+            poll_min: Duration::from_millis(20),
+            poll_max: Duration::from_secs(1),
+            claim_batch: 100,
+            drain: Duration::from_secs(30),
+            listen: true,
+        }
+    }
+}
+
+/// What is left of the lease beyond a call's timeout when the call may start.
+pub const CALL_MARGIN: Duration = Duration::from_millis(500);
+
+/// A job that crashed so often is set aside (L7).
+pub const CRASH_LIMIT: i32 = 3;
+
+impl WorkerConfig {
+    /// What is wrong with the settings, each a sentence that names the setting and the fix; empty when all is well.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.heartbeat.is_zero() || self.lease < self.heartbeat * 3 {
+            problems.push(format!(
+                "lease ({:?}) must be at least three heartbeats ({:?}): two may be missed",
+                self.lease, self.heartbeat
+            ));
+        }
+        // A call starts on a lease that was confirmed up to one heartbeat ago.
+        if self.call_timeout + CALL_MARGIN + self.heartbeat > self.lease {
+            problems.push(format!(
+                "call timeout ({:?}) plus a margin of {CALL_MARGIN:?} and a heartbeat ({:?}) must fit into the lease ({:?})",
+                self.call_timeout, self.heartbeat, self.lease
+            ));
+        }
+        if self.poll_min.is_zero() || self.poll_max < self.poll_min {
+            problems.push("poll_max must be at least poll_min, and poll_min above zero".to_owned());
+        }
+        if self.claim_batch == 0 {
+            problems.push("claim_batch must be at least 1".to_owned());
+        }
+        if self.queues.is_empty() {
+            problems.push("at least one queue must be served".to_owned());
+        }
+        for (queue, concurrency) in &self.queues {
+            if *concurrency == 0 {
+                problems.push(format!("queue {queue} has concurrency 0: leave it out instead"));
+            }
+        }
+        problems
+    }
+}

@@ -1,0 +1,93 @@
+//! What a job is to the engine: a serialisable value, constants for identity and policy, and one `run`.
+
+use std::future::Future;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::failure::Result;
+use crate::ids::WorkspaceId;
+use crate::retry::Retry;
+use crate::run::Run;
+
+/// Work that survives crashes: a value that is stored as JSON, and code that runs it.
+///
+/// `run` may be called any number of times for one job, also at the same moment as an attempt that was paused
+/// and does not know yet that it was superseded. Code between steps runs again on every attempt; code inside a
+/// finished step never does.
+pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// All that a step may touch: clients, configuration, the pool.
+    type App: Send + Sync + 'static;
+
+    /// The name that stands in rows: never renamed, never reused.
+    const KIND: &'static str;
+    /// The queue, which decides how many run at a time in a process.
+    const QUEUE: &'static str = "default";
+    /// Which lane of the queue.
+    const PRIORITY: Priority = Priority::Normal;
+    /// What happens after a failed attempt.
+    const RETRY: Retry = Retry::DEFAULT;
+    /// The steps of a durable run in their usual order, with their weights; empty for a job without progress.
+    const STEPS: &'static [Planned] = &[];
+
+    /// The tenant whose rows the job touches.
+    fn workspace(&self) -> WorkspaceId {
+        WorkspaceId::NONE
+    }
+
+    /// At most one live job of this kind has this key, however many are enqueued and however many workers run:
+    /// a second enqueue joins the first. The slot is the job's own row, so no crash can leak it (L11).
+    fn unique(&self) -> Option<String> {
+        None
+    }
+
+    /// One attempt.
+    fn run(&self, run: &mut Run<'_, Self::App>) -> impl Future<Output = Result> + Send;
+}
+
+/// A step in a plan: its name and how much of the whole it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Planned {
+    /// The step's name, unique within the run and stable over deploys.
+    pub name: &'static str,
+    /// Its share of the progress; the weights of a plan need not add up to 100.
+    pub weight: u32,
+}
+
+impl Planned {
+    /// A step of a plan.
+    #[must_use]
+    pub const fn new(name: &'static str, weight: u32) -> Self {
+        Self { name, weight }
+    }
+}
+
+/// The lane of a queue: a higher one is emptied before a lower one is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Priority {
+    /// Somebody waits for it right now.
+    Critical,
+    /// Before ordinary work.
+    High,
+    /// Ordinary work.
+    #[default]
+    Normal,
+    /// Whenever nothing else is to do.
+    Low,
+}
+
+impl Priority {
+    /// All lanes, best first.
+    pub const ALL: [Self; 4] = [Self::Critical, Self::High, Self::Normal, Self::Low];
+
+    /// As it stands in rows: 0 is the best.
+    #[must_use]
+    pub const fn number(self) -> i16 {
+        match self {
+            Self::Critical => 0,
+            Self::High => 1,
+            Self::Normal => 2,
+            Self::Low => 3,
+        }
+    }
+}

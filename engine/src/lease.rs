@@ -1,0 +1,148 @@
+//! The lease of a process as the process itself sees it: by its own monotonic clock, from the last heartbeat that
+//! the database confirmed (L4). It decides nothing for others; it only keeps us from starting what we may not finish.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::ids::{JobId, WorkerId};
+
+/// One attempt's right to write: the job and the token of its claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Claim {
+    pub(crate) job: JobId,
+    pub(crate) token: i64,
+}
+
+/// What one incarnation of a process holds.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    pub(crate) worker: WorkerId,
+    pub(crate) length: Duration,
+    /// When the last confirmed heartbeat was *sent*: the database has seen us no earlier than that.
+    confirmed: watch::Sender<Instant>,
+    /// Cancelled when the database has declared this incarnation dead.
+    pub(crate) ended: CancellationToken,
+    attempts: Mutex<HashMap<Claim, CancellationToken>>,
+}
+
+impl Lease {
+    pub(crate) fn new(length: Duration, sent: Instant) -> Arc<Self> {
+        Arc::new(Self {
+            worker: WorkerId::now_v7(),
+            length,
+            confirmed: watch::Sender::new(sent),
+            ended: CancellationToken::new(),
+            attempts: Mutex::default(),
+        })
+    }
+
+    /// A heartbeat that was sent at `sent` has been confirmed.
+    pub(crate) fn confirm(&self, sent: Instant) {
+        self.confirmed.send_replace(sent);
+    }
+
+    /// How long nobody else can have been given our jobs.
+    pub(crate) fn remaining(&self) -> Duration {
+        self.length.saturating_sub(self.confirmed.borrow().elapsed())
+    }
+
+    /// Waits until the lease outlasts `needed`, or it has ended. True when it outlasts it.
+    pub(crate) async fn outlasts(&self, needed: Duration) -> bool {
+        let mut confirmed = self.confirmed.subscribe();
+        loop {
+            if self.ended.is_cancelled() {
+                return false;
+            }
+            if self.remaining() > needed {
+                return true;
+            }
+            if self.remaining().is_zero() {
+                // Fenced by our own clock: whatever runs here may run elsewhere by now.
+                return false;
+            }
+            tokio::select! {
+                changed = confirmed.changed() => if changed.is_err() { return false },
+                () = self.ended.cancelled() => return false,
+                () = tokio::time::sleep(self.remaining()) => {}
+            }
+        }
+    }
+
+    /// Notes an attempt that runs here; its token is cancelled when the job is no longer ours.
+    pub(crate) fn hold(&self, claim: Claim) -> CancellationToken {
+        let cancel = self.ended.child_token();
+        self.lock().insert(claim, cancel.clone());
+        cancel
+    }
+
+    pub(crate) fn release(&self, claim: Claim) {
+        self.lock().remove(&claim);
+    }
+
+    /// The attempts that run here, for the heartbeat to ask about.
+    pub(crate) fn held(&self) -> Vec<Claim> {
+        self.lock().keys().copied().collect()
+    }
+
+    /// The job was cancelled or taken over: its attempt ends.
+    pub(crate) fn lose(&self, claim: Claim) {
+        if let Some(cancel) = self.lock().get(&claim) {
+            cancel.cancel();
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Claim, CancellationToken>> {
+        // A panic while the map is locked leaves it whole: each change is one insert or remove.
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn l4_a_process_that_missed_its_heartbeats_starts_no_call() {
+        let long_ago = Instant::now().checked_sub(Duration::from_secs(11)).unwrap();
+        let lease = Lease::new(Duration::from_secs(10), long_ago);
+        assert!(!lease.outlasts(Duration::from_secs(1)).await);
+        lease.confirm(Instant::now());
+        assert!(lease.outlasts(Duration::from_secs(1)).await);
+    }
+
+    #[tokio::test]
+    async fn l3_a_call_waits_for_the_renewal_of_a_lease_that_is_too_short_for_it() {
+        let earlier = Instant::now().checked_sub(Duration::from_secs(5)).unwrap();
+        let lease = Lease::new(Duration::from_secs(10), earlier);
+        let waiting = lease.outlasts(Duration::from_secs(7));
+        tokio::pin!(waiting);
+        let early = futures_poll_once(waiting.as_mut()).await;
+        assert_eq!(early, None, "5 s are left, 7 s are needed");
+        lease.confirm(Instant::now());
+        assert!(waiting.await);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_is_lost_cancels_its_attempt_and_no_other() {
+        let lease = Lease::new(Duration::from_secs(10), Instant::now());
+        let claim = |token| Claim { job: JobId::now_v7(), token };
+        let (one, other) = (claim(1), claim(1));
+        let (one_cancel, other_cancel) = (lease.hold(one), lease.hold(other));
+        lease.lose(one);
+        assert!(one_cancel.is_cancelled() && !other_cancel.is_cancelled());
+    }
+
+    async fn futures_poll_once<F: Future + Unpin>(mut future: F) -> Option<F::Output> {
+        std::future::poll_fn(|cx| {
+            std::task::Poll::Ready(match std::pin::Pin::new(&mut future).poll(cx) {
+                std::task::Poll::Ready(value) => Some(value),
+                std::task::Poll::Pending => None,
+            })
+        })
+        .await
+    }
+}

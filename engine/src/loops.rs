@@ -1,0 +1,15 @@
+//! What a worker process does beside running attempts. Each loop has the same shape: one round that can be called
+//! on its own, an interval with jitter, and a token that stops it.
+
+pub(crate) mod claim;
+pub(crate) mod heartbeat;
+pub(crate) mod lanes;
+pub(crate) mod listen;
+pub(crate) mod rescue;
+
+use std::time::Duration;
+
+/// An interval spread by a fifth, so that the processes of a fleet do not march in step.
+pub(crate) fn jittered(interval: Duration) -> Duration {
+    interval.mul_f64(0.9 + crate::retry::random() / 5.0)
+}

@@ -1,0 +1,93 @@
+//! The heartbeat: one row per process, on a thread of its own (L4), so that work which blocks the runtime cannot
+//! make a live process look dead, and a dead one cannot look alive.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, PgConnection};
+use uuid::Uuid;
+
+use super::jittered;
+use crate::ids::JobId;
+use crate::lease::{Claim, Lease};
+
+/// Starts the thread. It ends when the lease does.
+pub(crate) fn start(
+    options: PgConnectOptions,
+    lease: Arc<Lease>,
+    interval: Duration,
+) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new()
+        .name("heartbeat".to_owned())
+        .spawn(move || runtime.block_on(beat_until_ended(options, lease, interval)))?;
+    Ok(())
+}
+
+async fn beat_until_ended(options: PgConnectOptions, lease: Arc<Lease>, interval: Duration) {
+    let mut connection: Option<PgConnection> = None;
+    while !lease.ended.is_cancelled() {
+        let round = tokio::time::timeout(interval, beat(&options, &mut connection, &lease));
+        let failed = match round.await {
+            Ok(Ok(alive)) => {
+                if !alive {
+                    tracing::error!(worker = %lease.worker, "declared dead: every attempt here is dropped");
+                    lease.ended.cancel();
+                }
+                None
+            }
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_elapsed) => Some(format!("no answer within {interval:?}")),
+        };
+        if let Some(error) = failed {
+            tracing::warn!(worker = %lease.worker, left = ?lease.remaining(), error, "heartbeat failed");
+            connection = None;
+        }
+        let pause = if connection.is_some() { jittered(interval) } else { interval / 4 };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = lease.ended.cancelled() => {}
+        }
+    }
+    if let Some(connection) = connection {
+        drop(connection.close().await);
+    }
+}
+
+/// One heartbeat. False when the database has declared this incarnation dead.
+async fn beat(
+    options: &PgConnectOptions,
+    connection: &mut Option<PgConnection>,
+    lease: &Lease,
+) -> Result<bool, sqlx::Error> {
+    let conn = match connection {
+        Some(conn) => conn,
+        None => connection.insert(options.connect().await?),
+    };
+    // Asked before it is sent: the database has seen us no earlier than this.
+    let sent = Instant::now();
+    let beat = sqlx::query_file!("sql/worker_beat.sql", lease.worker.uuid()).execute(&mut *conn);
+    if beat.await?.rows_affected() == 0 {
+        return Ok(false);
+    }
+    lease.confirm(sent);
+    drop_lost(conn, lease).await?;
+    Ok(true)
+}
+
+/// Cancels the attempts whose job was cancelled or taken over (L10).
+async fn drop_lost(conn: &mut PgConnection, lease: &Lease) -> Result<(), sqlx::Error> {
+    let held = lease.held();
+    if held.is_empty() {
+        return Ok(());
+    }
+    let (jobs, tokens): (Vec<Uuid>, Vec<i64>) =
+        held.iter().map(|claim| (claim.job.uuid(), claim.token)).unzip();
+    let lost =
+        sqlx::query_file!("sql/worker_lost_jobs.sql", &jobs, &tokens).fetch_all(conn).await?;
+    for row in lost {
+        lease.lose(Claim { job: JobId::from(row.id), token: row.token });
+    }
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! Rescue: what a dead process held runs elsewhere (L6, L7). Any process may do it, any number at the same time.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::jittered;
+use crate::config::CRASH_LIMIT;
+use crate::failure::{Class, Effect, Failure};
+
+/// What one round did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Rescued {
+    /// Jobs that are ready again.
+    pub(crate) freed: usize,
+    /// Jobs that were set aside after too many crashes.
+    pub(crate) quarantined: usize,
+}
+
+/// Rescues until it is stopped.
+pub(crate) async fn run(
+    pool: PgPool,
+    interval: Duration,
+    freed: impl Fn() + Send,
+    stop: CancellationToken,
+) {
+    loop {
+        match run_once(&pool).await {
+            Ok(Rescued { freed: 0, quarantined: 0 }) => {}
+            Ok(rescued) => {
+                tracing::warn!(
+                    freed = rescued.freed,
+                    quarantined = rescued.quarantined,
+                    "took over jobs of a dead process"
+                );
+                freed();
+            }
+            Err(error) => tracing::warn!(%error, "rescue failed, trying again"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(jittered(interval)) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// Declares the dead and frees what they held. Declaring is a transaction of its own: it waits for a claim that is
+/// in flight, and refuses one that comes later, so that the freeing sees every job that there can be.
+pub(crate) async fn run_once(pool: &PgPool) -> Result<Rescued, sqlx::Error> {
+    sqlx::query_file!("sql/rescue_declare.sql").execute(pool).await?;
+    let dead = sqlx::query_file!("sql/rescue_pending.sql").fetch_all(pool).await?;
+    let mut rescued = Rescued::default();
+    for worker in dead {
+        let who = format!("process {} on {}", worker.pid, worker.host);
+        let freed = free(pool, worker.id, &who).await?;
+        rescued.freed += freed.freed;
+        rescued.quarantined += freed.quarantined;
+        sqlx::query_file!("sql/rescue_done.sql", worker.id).execute(pool).await?;
+    }
+    Ok(rescued)
+}
+
+async fn free(pool: &PgPool, worker: Uuid, who: &str) -> Result<Rescued, sqlx::Error> {
+    let note = format!("{who} died or lost its lease while it ran this job");
+    let failure = Failure::new(
+        Class::ProvisioningError,
+        "quarantined",
+        format!("{CRASH_LIMIT} attempts ended without a word; the last was of {who}"),
+    )
+    .effect(Effect::Unknown)
+    .action("look at the payload and the worker's log of that time, then `autopilot jobs retry`");
+    let failure = serde_json::to_value(failure).unwrap_or_default();
+    let rows = sqlx::query_file!("sql/rescue_free.sql", worker, CRASH_LIMIT, failure, note)
+        .fetch_all(pool)
+        .await?;
+    let quarantined = rows.iter().filter(|row| row.quarantined).count();
+    Ok(Rescued { freed: rows.len() - quarantined, quarantined })
+}

@@ -1,0 +1,110 @@
+//! What the code of a step is given.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::Run;
+use crate::config::CALL_MARGIN;
+use crate::enqueue::KEY_NAMESPACE;
+use crate::failure::{Result, Stop};
+use crate::ids::{JobId, WorkspaceId};
+use crate::lease::Lease;
+use crate::secrets::Vault;
+
+/// The place of a step's code: what it may touch, and the key that it hands to the provider.
+pub struct At<'r, A> {
+    /// All that a step may touch.
+    pub app: &'r A,
+    /// The same on every attempt, after every crash and after a failover that lost the last commits.
+    pub key: StepKey,
+    /// The run.
+    pub job: JobId,
+    /// The tenant whose rows the run touches.
+    pub workspace: WorkspaceId,
+    /// The pool, for reads and for the step's own short transactions. Never held across an external call.
+    pub pool: &'r PgPool,
+    vault: Option<&'r Vault>,
+    lease: &'r Arc<Lease>,
+    call_timeout: Duration,
+}
+
+impl<'r, A> At<'r, A> {
+    pub(super) fn new(run: &Run<'r, A>, step: &'static str) -> Self {
+        Self {
+            app: run.app,
+            key: StepKey::of(run.claim.job, step),
+            job: run.claim.job,
+            workspace: run.workspace,
+            pool: &run.world.pool,
+            vault: run.world.vault.as_ref(),
+            lease: &run.world.lease,
+            call_timeout: run.world.call_timeout,
+        }
+    }
+
+    /// The same place once more, for a lookup.
+    pub(super) fn again(&self) -> Self {
+        Self { key: self.key.clone(), ..*self }
+    }
+
+    /// Waits until the lease outlasts a call, as before the step's first call (L3). A step that makes several calls
+    /// asks before each one that has an effect: a process that was paused meanwhile must not go on calling.
+    ///
+    /// # Errors
+    /// [`Stop::Parked`] when this process can no longer be sure that it owns the job; it is given back.
+    pub async fn before_call(&self) -> Result {
+        if self.lease.outlasts(self.call_timeout + CALL_MARGIN).await {
+            Ok(())
+        } else {
+            Err(Stop::Parked)
+        }
+    }
+
+    /// The vault for sealed columns, where the process has a keyring.
+    #[must_use]
+    pub const fn vault(&self) -> Option<&'r Vault> {
+        self.vault
+    }
+}
+
+/// An idempotency key: derived from the job and the step, never drawn at random.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct StepKey(String);
+
+impl StepKey {
+    pub(crate) fn of(job: JobId, step: &str) -> Self {
+        let name = format!("{job}\n{step}");
+        Self(format!("ap_{}", Uuid::new_v5(&KEY_NAMESPACE, name.as_bytes()).simple()))
+    }
+
+    /// The key as it goes over the wire: 35 ASCII characters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for StepKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_has_one_key_and_each_step_and_job_its_own() {
+        let (one, other) = (JobId::now_v7(), JobId::now_v7());
+        assert_eq!(StepKey::of(one, "buy"), StepKey::of(one, "buy"));
+        assert_ne!(StepKey::of(one, "buy"), StepKey::of(one, "sell"));
+        assert_ne!(StepKey::of(one, "buy"), StepKey::of(other, "buy"));
+    }
+}

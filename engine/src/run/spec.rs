@@ -1,0 +1,74 @@
+//! How a step is asked for, and how one that need not succeed ended.
+
+use std::time::Duration;
+
+/// A step's name and what is special about it. A plain name will do in most cases.
+#[derive(Debug, Clone, Copy)]
+pub struct Step {
+    pub(super) name: &'static str,
+    pub(super) timeout: Option<Duration>,
+    pub(super) sealed: bool,
+}
+
+impl Step {
+    /// A step with this name: unique within the run, stable over deploys.
+    #[must_use]
+    pub const fn named(name: &'static str) -> Self {
+        Self { name, timeout: None, sealed: false }
+    }
+
+    /// How long the whole step may take; the default is the process's call timeout. A step that makes several calls
+    /// asks [`super::At::before_call`] before each.
+    #[must_use]
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Seals the step's output at rest, because it holds secrets.
+    #[must_use]
+    pub const fn sealed(mut self) -> Self {
+        self.sealed = true;
+        self
+    }
+}
+
+impl From<&'static str> for Step {
+    fn from(name: &'static str) -> Self {
+        Self::named(name)
+    }
+}
+
+/// How a step ended that the run can go on without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "a step that was not done must not be taken for done"]
+pub enum Outcome<T> {
+    /// Done, now or on an earlier attempt.
+    Done(T),
+    /// Not possible by configuration.
+    Skipped,
+    /// Waits for somebody else.
+    Waiting,
+    /// Failed, and no retry is left.
+    Failed,
+}
+
+impl<T> Outcome<T> {
+    /// The value of a step that is done.
+    #[must_use]
+    pub fn done(self) -> Option<T> {
+        match self {
+            Self::Done(value) => Some(value),
+            Self::Skipped | Self::Waiting | Self::Failed => None,
+        }
+    }
+
+    /// The value of a step that is done, by reference.
+    #[must_use]
+    pub const fn as_done(&self) -> Option<&T> {
+        match self {
+            Self::Done(value) => Some(value),
+            Self::Skipped | Self::Waiting | Self::Failed => None,
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! A worker process: registers its incarnation, starts the loops, runs attempts, drains and leaves.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sqlx::PgPool;
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use crate::attempt::Stage;
+use crate::committer::{Change, Committer, Finish};
+use crate::config::WorkerConfig;
+use crate::lease::{Claim, Lease};
+use crate::loops::{claim::Claimer, heartbeat, listen, rescue};
+use crate::registry::Registry;
+use crate::run::World;
+use crate::runner::{self, Ticket};
+use crate::secrets::Vault;
+
+/// Runs jobs of the registered kinds until it is told to stop.
+pub struct Worker<A> {
+    pool: PgPool,
+    app: Arc<A>,
+    registry: Arc<Registry<A>>,
+    vault: Option<Vault>,
+    config: WorkerConfig,
+}
+
+/// Why a worker could not go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WorkerError {
+    /// The settings contradict each other.
+    #[error("the worker's settings are wrong: {}", .0.join("; "))]
+    Config(Vec<String>),
+    /// The database could not be reached or refused at the start.
+    #[error("the worker could not start: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The heartbeat's thread could not be started.
+    #[error("the heartbeat's thread could not be started: {0}")]
+    Thread(#[from] std::io::Error),
+    /// The runner broke.
+    #[error("the runner broke: {0}")]
+    Runner(String),
+}
+
+/// How one incarnation of a process ended.
+enum End {
+    Drained,
+    /// The database had declared it dead: the process goes on as a new incarnation.
+    DeclaredDead,
+}
+
+impl<A: Send + Sync + 'static> Worker<A> {
+    /// A worker for the kinds of `registry`.
+    #[must_use]
+    pub const fn new(
+        pool: PgPool,
+        app: Arc<A>,
+        registry: Arc<Registry<A>>,
+        config: WorkerConfig,
+    ) -> Self {
+        Self { pool, app, registry, vault: None, config }
+    }
+
+    /// Lets steps seal their outputs.
+    #[must_use]
+    pub fn vault(mut self, vault: Vault) -> Self {
+        self.vault = Some(vault);
+        self
+    }
+
+    /// Runs until `stop`, then drains (L9): claims nothing more, lets running work finish within the grace time,
+    /// gives back what has not begun, releases the rest with its token kept, and leaves.
+    ///
+    /// # Errors
+    /// When it cannot start. Once running, a database that is away is waited for.
+    pub async fn run_until(self, stop: CancellationToken) -> Result<(), WorkerError> {
+        let problems = self.config.problems();
+        if !problems.is_empty() {
+            return Err(WorkerError::Config(problems));
+        }
+        loop {
+            match self.incarnation(&stop).await? {
+                End::Drained => return Ok(()),
+                End::DeclaredDead if stop.is_cancelled() => return Ok(()),
+                End::DeclaredDead => tracing::warn!("going on as a new incarnation"),
+            }
+        }
+    }
+
+    /// One life of the process, from its registration until it is drained or declared dead.
+    async fn incarnation(&self, stop: &CancellationToken) -> Result<End, WorkerError> {
+        let lease = self.register().await?;
+        heartbeat::start(
+            self.pool.connect_options().as_ref().clone(),
+            Arc::clone(&lease),
+            self.config.heartbeat,
+        )?;
+        let (tickets, inbox) = mpsc::channel(self.slots());
+        let claimer =
+            Claimer::start(self.pool.clone(), Arc::clone(&lease), tickets, &self.config).await?;
+        let stage = Arc::new(Stage {
+            app: Arc::clone(&self.app),
+            registry: Arc::clone(&self.registry),
+            world: World {
+                pool: self.pool.clone(),
+                committer: Committer::start(self.pool.clone(), lease.ended.clone()),
+                lease: Arc::clone(&lease),
+                vault: self.vault.clone(),
+                call_timeout: self.config.call_timeout,
+            },
+        });
+        let (work, halt) = (Arc::new(Notify::new()), CancellationToken::new());
+        self.start_loops(&work, &halt);
+        let claiming = tokio::spawn(claimer.run(Arc::clone(&work), halt.clone()));
+        let (returns, returned) = mpsc::unbounded_channel();
+        let ended = {
+            let work = Arc::clone(&work);
+            move || work.notify_one()
+        };
+        let running =
+            tokio::spawn(runner::run(Arc::clone(&stage), inbox, returns, ended, halt.clone()));
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = lease.ended.cancelled() => {}
+        }
+        halt.cancel();
+        drop(claiming.await);
+        self.drain(&stage, running, returned).await
+    }
+
+    /// Introduces a new incarnation to the database.
+    async fn register(&self) -> Result<Arc<Lease>, sqlx::Error> {
+        let lease = Lease::new(self.config.lease, Instant::now());
+        let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".to_owned());
+        sqlx::query_file!(
+            "sql/worker_register.sql",
+            lease.worker.uuid(),
+            host,
+            i32::try_from(std::process::id()).unwrap_or(0),
+            crate::VERSION,
+            self.config.lease.as_secs_f64()
+        )
+        .execute(&self.pool)
+        .await?;
+        tracing::info!(worker = %lease.worker, queues = ?self.config.queues, "worker started");
+        Ok(lease)
+    }
+
+    fn start_loops(&self, work: &Arc<Notify>, halt: &CancellationToken) {
+        let freed = {
+            let work = Arc::clone(work);
+            move || work.notify_one()
+        };
+        tokio::spawn(rescue::run(self.pool.clone(), self.config.heartbeat, freed, halt.clone()));
+        if self.config.listen {
+            let queues = self.config.queues.iter().map(|(name, _)| name.clone()).collect();
+            tokio::spawn(listen::run(self.pool.clone(), queues, Arc::clone(work), halt.clone()));
+        }
+    }
+
+    fn slots(&self) -> usize {
+        self.config.queues.iter().map(|(_, slots)| slots).sum::<usize>().max(1)
+    }
+
+    /// Waits for what runs, releases what does not end in time, and leaves.
+    async fn drain(
+        &self,
+        stage: &Stage<A>,
+        mut running: tokio::task::JoinHandle<Result<(), apalis_core::error::WorkerError>>,
+        mut returned: mpsc::UnboundedReceiver<Ticket>,
+    ) -> Result<End, WorkerError> {
+        let lease = &stage.world.lease;
+        if lease.ended.is_cancelled() {
+            running.abort();
+            return Ok(End::DeclaredDead);
+        }
+        let grace = tokio::time::timeout(self.config.drain, &mut running);
+        let in_time = tokio::select! {
+            finished = grace => finished.is_ok(),
+            () = lease.ended.cancelled() => return Ok(End::DeclaredDead),
+        };
+        if !in_time {
+            tracing::warn!(
+                attempts = lease.held().len(),
+                "the grace time is over; releasing what still runs"
+            );
+            running.abort();
+        }
+        while let Ok(ticket) = returned.try_recv() {
+            tracing::debug!(job = %ticket.job.claim.job, "given back before it began");
+        }
+        let held = lease.held();
+        for claim in &held {
+            lease.lose(*claim);
+        }
+        release(&stage.world.committer, &held).await;
+        sqlx::query_file!("sql/worker_leave.sql", lease.worker.uuid()).execute(&self.pool).await?;
+        lease.ended.cancel();
+        tracing::info!(worker = %lease.worker, released = held.len(), "worker drained");
+        Ok(End::Drained)
+    }
+}
+
+/// Gives jobs back with their token kept, so that another worker starts them at once (L9).
+async fn release(committer: &Committer, held: &[Claim]) {
+    for claim in held {
+        let mut change = Change::of(*claim);
+        change.finish =
+            Some(Finish::Again { delay: Duration::ZERO, counts: false, crashed: false });
+        if let Err(error) = committer.commit(change).await {
+            tracing::warn!(job = %claim.job, %error, "could not be released; it is taken over as after a crash");
+        }
+    }
+}

@@ -1,0 +1,199 @@
+-- breaking: yes, the first version.
+-- The queue, the durable runs and their history. Names are the contract of ARCHITECTURE.md.
+
+CREATE SCHEMA IF NOT EXISTS engine;
+
+-- The one clock that decides leases and due times (L5). STABLE, so that a comparison with it is an index
+-- condition; tests replace both functions to freeze and move time.
+CREATE FUNCTION engine.now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$ SELECT statement_timestamp() $$;
+
+-- The same clock for stamping rows inside long statements and transactions.
+CREATE FUNCTION engine.clock() RETURNS timestamptz LANGUAGE sql VOLATILE PARALLEL SAFE
+    AS $$ SELECT clock_timestamp() $$;
+
+-- One row per live process incarnation; `seen` is its lease. No index on `seen`: heartbeats stay HOT.
+CREATE TABLE engine.worker (
+    id         uuid PRIMARY KEY,
+    host       text NOT NULL,
+    pid        integer NOT NULL,
+    version    text NOT NULL,
+    lease      interval NOT NULL,
+    started_at timestamptz NOT NULL DEFAULT engine.clock(),
+    seen       timestamptz NOT NULL DEFAULT engine.clock()
+) WITH (fillfactor = 50);
+
+-- Incarnations that were declared dead and whose jobs are being freed. Declaring (delete the worker's row) and
+-- freeing are two transactions, so that a claim in flight is either seen by the second or refused by the first.
+CREATE TABLE engine.dead_worker (
+    id         uuid PRIMARY KEY,
+    host       text NOT NULL,
+    pid        integer NOT NULL,
+    declared_at timestamptz NOT NULL DEFAULT engine.clock()
+);
+
+-- What is to be done and what is being done; nothing else. A finished job leaves for `history`, a failed one for
+-- `dead_letter`. No index holds state, token or worker: a claim is a HOT update (half of each page is kept free).
+CREATE TABLE engine.job (
+    id         uuid PRIMARY KEY,
+    workspace  uuid NOT NULL,
+    kind       text NOT NULL,
+    queue      text NOT NULL,
+    priority   smallint NOT NULL CHECK (priority BETWEEN 0 AND 3),
+    run_at     timestamptz NOT NULL,
+    state      smallint NOT NULL DEFAULT 0 CHECK (state IN (0, 1)), -- 0 ready or scheduled, 1 running
+    token      bigint NOT NULL DEFAULT 0,                           -- the fence: one more at each claim
+    attempt    integer NOT NULL DEFAULT 0,                          -- claims that count against the retries
+    crashes    integer NOT NULL DEFAULT 0,                          -- attempts that ended without a word
+    worker     uuid,
+    unique_key text,
+    payload    jsonb NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT engine.clock(),
+    CHECK ((state = 1) = (worker IS NOT NULL))
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+
+CREATE INDEX job_lane ON engine.job (queue, priority, run_at, id);
+-- At most one live job per kind and key: the row itself is the slot, so no crash can leak it (L11).
+CREATE UNIQUE INDEX job_unique ON engine.job (kind, unique_key) WHERE unique_key IS NOT NULL;
+
+-- Where each lane's claims may start: everything below `safe` is known to be gone. A process that starts reads it.
+CREATE TABLE engine.lane (
+    queue    text NOT NULL,
+    priority smallint NOT NULL,
+    safe     timestamptz NOT NULL,
+    PRIMARY KEY (queue, priority)
+) WITH (fillfactor = 50);
+
+-- Idempotency keys of enqueues: the derived id of the key, and the job that answered it.
+CREATE TABLE engine.enqueue_key (
+    id         uuid PRIMARY KEY,
+    job        uuid NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT engine.clock()
+);
+
+-- How finished jobs ended. Append-only, dropped by partition, never deleted row by row.
+CREATE TABLE engine.history (
+    id          uuid NOT NULL,
+    workspace   uuid NOT NULL,
+    kind        text NOT NULL,
+    queue       text NOT NULL,
+    priority    smallint NOT NULL,
+    outcome     text NOT NULL CHECK (outcome IN ('completed', 'degraded', 'cancelled')),
+    token       bigint NOT NULL,
+    attempt     integer NOT NULL,
+    crashes     integer NOT NULL,
+    unique_key  text,
+    payload     jsonb NOT NULL,
+    created_at  timestamptz NOT NULL,
+    finished_at timestamptz NOT NULL DEFAULT engine.clock()
+) PARTITION BY RANGE (finished_at);
+
+CREATE INDEX history_id ON engine.history (id);
+CREATE INDEX history_workspace ON engine.history (workspace, finished_at);
+CREATE TABLE engine.history_default PARTITION OF engine.history DEFAULT;
+
+-- What needs a person: failed for good, quarantined after crashes, of unknown outcome, unknown or undecodable.
+-- The payload is kept, so that each can be looked at and put back.
+CREATE TABLE engine.dead_letter (
+    id         uuid PRIMARY KEY,
+    workspace  uuid NOT NULL,
+    kind       text NOT NULL,
+    queue      text NOT NULL,
+    priority   smallint NOT NULL,
+    reason     text NOT NULL CHECK (reason IN ('failed', 'quarantined', 'review', 'unknown_kind', 'undecodable')),
+    failure    jsonb NOT NULL,
+    token      bigint NOT NULL,
+    attempt    integer NOT NULL,
+    crashes    integer NOT NULL,
+    unique_key text,
+    payload    jsonb NOT NULL,
+    created_at timestamptz NOT NULL,
+    died_at    timestamptz NOT NULL DEFAULT engine.clock()
+);
+
+CREATE INDEX dead_letter_workspace ON engine.dead_letter (workspace, died_at);
+
+-- One row per durable run (a job whose kind declares steps): its plan, so that progress can be told from rows alone.
+CREATE TABLE engine.run (
+    id         uuid PRIMARY KEY,
+    workspace  uuid NOT NULL,
+    kind       text NOT NULL,
+    version    text NOT NULL,   -- of the code that enqueued it
+    plan       jsonb NOT NULL,  -- [{"name", "weight"}] in order
+    created_at timestamptz NOT NULL DEFAULT engine.clock()
+);
+
+CREATE INDEX run_workspace ON engine.run (workspace, created_at);
+CREATE INDEX run_created ON engine.run (created_at);
+
+-- The checkpoints. `token` is that of the attempt that wrote the row.
+CREATE TABLE engine.step (
+    job         uuid NOT NULL,
+    name        text NOT NULL,
+    state       text NOT NULL CHECK (state IN ('started', 'done', 'skipped', 'waiting', 'failed')),
+    token       bigint NOT NULL,
+    starts      integer NOT NULL DEFAULT 0,  -- how often it was begun, over all attempts
+    output      jsonb,
+    sealed      bytea,                       -- the output instead, where it holds secrets
+    detail      text,                        -- why it was skipped, what it waits for, how it failed
+    wake_event  text,
+    wake_at     timestamptz,
+    started_at  timestamptz NOT NULL DEFAULT engine.clock(),
+    finished_at timestamptz,
+    PRIMARY KEY (job, name),
+    CHECK ((state = 'waiting') = (wake_at IS NOT NULL))
+) WITH (fillfactor = 70);
+
+CREATE INDEX step_event ON engine.step (wake_event) WHERE state = 'waiting' AND wake_event IS NOT NULL;
+
+-- Every attempt's error and every crash, append-only.
+CREATE TABLE engine.failure (
+    job      uuid NOT NULL,
+    token    bigint NOT NULL,
+    attempt  integer NOT NULL,
+    step     text,
+    class    text NOT NULL,
+    code     text NOT NULL,
+    message  text NOT NULL,
+    action   text,
+    effect   text NOT NULL,
+    retry_in interval,
+    at       timestamptz NOT NULL DEFAULT engine.clock()
+);
+
+CREATE INDEX failure_job ON engine.failure (job, at);
+
+-- Where each run stands, for operators and dashboards.
+CREATE VIEW engine.run_status AS
+SELECT r.id, r.workspace, r.kind, r.version, r.plan, r.created_at,
+       coalesce(j.attempt, d.attempt, h.attempt, 0) AS attempt,
+       coalesce(j.crashes, d.crashes, h.crashes, 0) AS crashes,
+       CASE
+           WHEN j.state = 1 THEN 'running'
+           WHEN j.id IS NOT NULL AND w.waiting > 0 THEN 'waiting'
+           WHEN j.id IS NOT NULL AND j.token = 0 THEN 'queued'
+           WHEN j.id IS NOT NULL THEN 'retrying'
+           WHEN d.id IS NOT NULL THEN d.reason
+           ELSE coalesce(h.outcome, 'unknown')
+       END AS status,
+       (w.done * 100 / greatest(p.total, 1))::integer AS percent,
+       w.steps_done::integer, p.steps::integer AS steps,
+       CASE WHEN j.state = 0 THEN j.run_at END AS next_at,
+       coalesce(d.died_at, h.finished_at) AS finished_at,
+       d.failure
+FROM engine.run r
+LEFT JOIN engine.job j ON j.id = r.id
+LEFT JOIN engine.dead_letter d ON d.id = r.id AND j.id IS NULL
+LEFT JOIN LATERAL (
+    SELECT * FROM engine.history h WHERE h.id = r.id AND j.id IS NULL AND d.id IS NULL
+    ORDER BY h.finished_at DESC LIMIT 1
+) h ON true
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum((p->>'weight')::bigint), 0) AS total, count(*) AS steps FROM jsonb_array_elements(r.plan) p
+) p
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum((p->>'weight')::bigint) FILTER (WHERE s.state = 'done'), 0) AS done,
+           count(*) FILTER (WHERE s.state = 'done') AS steps_done,
+           count(*) FILTER (WHERE s.state = 'waiting') AS waiting
+    FROM jsonb_array_elements(r.plan) p JOIN engine.step s ON s.job = r.id AND s.name = p->>'name'
+) w;
