@@ -3,16 +3,19 @@
 mod attempt;
 mod committer;
 mod config;
+pub mod doctor;
 mod enqueue;
 mod failure;
 mod ids;
 mod job;
 mod lease;
 mod loops;
+pub mod ops;
 mod registry;
 mod retry;
 mod run;
 mod runner;
+pub mod schema;
 pub mod secrets;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -27,10 +30,8 @@ pub use loops::listen::Waker;
 pub use registry::{Registry, UnknownJob};
 pub use retry::Retry;
 pub use run::{At, Outcome, Run, Step, StepKey};
+pub use schema::MIGRATOR;
 pub use worker::{Worker, WorkerError};
-
-/// The engine's own migrations, for the schema `engine`.
-pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/engine");
 
 /// The version of this code, as it stands in rows.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,21 @@
+-- Takes a dead letter, or the latest degraded or cancelled end, back into the queue, with its token and its
+-- checkpoints; attempts and crashes count anew. Moves: dead letter | history -> ready.
+WITH letter AS (
+    DELETE FROM engine.dead_letter WHERE id = $1 RETURNING *
+), source AS (
+    SELECT id, workspace, kind, queue, priority, token, unique_key, payload, created_at FROM letter
+    UNION ALL
+    (SELECT id, workspace, kind, queue, priority, token, unique_key, payload, created_at FROM engine.history
+     WHERE id = $1 AND outcome IN ('degraded', 'cancelled')
+       AND NOT EXISTS (SELECT FROM letter) AND NOT EXISTS (SELECT FROM engine.job WHERE id = $1)
+     ORDER BY finished_at DESC LIMIT 1)
+), reviewed AS (
+    -- A step of unknown outcome was looked at by whoever retries: it may begin again.
+    UPDATE engine.step SET state = 'failed' WHERE job = $1 AND state = 'started'
+    AND EXISTS (SELECT FROM letter WHERE reason = 'review')
+)
+INSERT INTO engine.job (id, workspace, kind, queue, priority, run_at, token, unique_key, payload, created_at)
+SELECT id, workspace, kind, queue, priority, engine.clock(), token, unique_key, payload, created_at FROM source
+WHERE pg_current_xact_id() IS NOT NULL
+ON CONFLICT DO NOTHING
+RETURNING queue

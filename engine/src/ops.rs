@@ -1,0 +1,108 @@
+//! What operators do: look, retry, cancel, wake. The command line, the HTTP interface and a dashboard share these.
+
+pub mod jobs;
+pub mod runs;
+
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use crate::ids::JobId;
+
+/// Why an operator's request was not carried out.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpsError {
+    /// There is no such job or run.
+    #[error(
+        "no job or run {0}; `autopilot jobs list` and `autopilot runs list` show those there are"
+    )]
+    NotFound(JobId),
+    /// The job is not in a state that allows it.
+    #[error("job {id} is {status}: {reason}")]
+    Refused {
+        /// The job.
+        id: JobId,
+        /// Where it stands.
+        status: String,
+        /// Why that does not allow it, and what would.
+        reason: String,
+    },
+    /// The database did not do it.
+    #[error("the database refused: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Puts a job back to work: a dead letter or a degraded or cancelled run is queued again with its checkpoints, a
+/// scheduled, retrying or waiting one is due now. The answer is its queue, for a wake-up.
+///
+/// # Errors
+/// When there is no such job, when it runs or is completed, or when another live job holds its unique key.
+pub async fn retry(pool: &PgPool, id: JobId) -> Result<String, OpsError> {
+    let mut tx = pool.begin().await?;
+    if let Some(queue) = hasten(&mut tx, id).await? {
+        tx.commit().await?;
+        return Ok(queue);
+    }
+    let exhumed =
+        sqlx::query_file_scalar!("sql/ops/exhume.sql", id.uuid()).fetch_optional(&mut *tx).await?;
+    if let Some(queue) = exhumed {
+        tx.commit().await?;
+        return Ok(queue);
+    }
+    // Nothing was queued: rolling back keeps the letter.
+    tx.rollback().await?;
+    let job = jobs::show(pool, id).await?.job;
+    let reason = match job.status.as_str() {
+        "running" => "it runs already; cancel it first, or wait".to_owned(),
+        "ready" => "it is due already".to_owned(),
+        "completed" => "it is done; enqueue a new one to do it again".to_owned(),
+        _ => format!(
+            "another live job of kind {} holds its key {:?}; cancel that one first, or let it finish",
+            job.kind,
+            job.unique_key.unwrap_or_default()
+        ),
+    };
+    Err(OpsError::Refused { id, status: job.status, reason })
+}
+
+/// Cancels a job or a run: terminal, wins over a late ack, and reaches a running attempt within a heartbeat (L10).
+///
+/// # Errors
+/// When there is no such job, or when it has ended.
+pub async fn cancel(pool: &PgPool, id: JobId) -> Result<(), OpsError> {
+    let gone =
+        sqlx::query_file_scalar!("sql/ops/cancel.sql", id.uuid()).fetch_optional(pool).await?;
+    if gone.is_some() {
+        return Ok(());
+    }
+    let status = jobs::show(pool, id).await?.job.status;
+    Err(OpsError::Refused {
+        id,
+        status,
+        reason: "it has ended; there is nothing to cancel".to_owned(),
+    })
+}
+
+/// Makes a job due now if it is scheduled, retrying or waiting, and lets its waiting steps look again.
+///
+/// In the caller's transaction; the answer is its queue when there was anything to hasten.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn hasten(conn: &mut PgConnection, id: JobId) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_file!("sql/ops/wake_steps.sql", id.uuid()).execute(&mut *conn).await?;
+    sqlx::query_file_scalar!("sql/ops/hasten.sql", id.uuid()).fetch_optional(conn).await
+}
+
+/// An event has come, in the caller's transaction: the runs that wait for it go on. How many there were.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn signal(conn: &mut PgConnection, event: &str) -> Result<usize, sqlx::Error> {
+    let waiting: Vec<Uuid> =
+        sqlx::query_file_scalar!("sql/ops/signal.sql", event).fetch_all(&mut *conn).await?;
+    for job in &waiting {
+        sqlx::query_file_scalar!("sql/ops/hasten.sql", job).fetch_optional(&mut *conn).await?;
+    }
+    Ok(waiting.len())
+}
