@@ -1,0 +1,36 @@
+//! The rows of schema `studio`: one table a file, typed rows, small functions.
+//!
+//! Tables that span the workspaces ([`workspaces`], [`inbox`]) take a connection; all others take a
+//! [`Tenant`](crate::tenancy::Tenant), which sees one workspace's rows only. Sealed columns are sealed and unsealed
+//! here, so that they never leave as bytes.
+//!
+//! Statements on tenant tables name the workspace although row-level security restricts them anyway: it is what
+//! their indexes begin with, and two independent bars are better than one.
+
+pub mod ai_rules;
+pub mod coach_settings;
+pub mod email_accounts;
+mod error;
+pub mod inbox;
+pub mod phone_numbers;
+pub mod profiles;
+pub mod smoke_tests;
+pub mod subscriptions;
+#[cfg(test)]
+mod tests;
+pub mod twilio_accounts;
+pub mod whatsapp_channels;
+pub mod workspaces;
+
+use chrono::{DateTime, Utc};
+
+pub use error::SealedError;
+
+/// What a provider says of something, and when it said so last by the database's clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked<T> {
+    /// What it says.
+    pub value: T,
+    /// When it was asked last.
+    pub checked_at: DateTime<Utc>,
+}
