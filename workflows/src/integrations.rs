@@ -7,6 +7,7 @@
 
 pub mod http;
 pub mod phone;
+pub mod twilio;
 
 mod diagnosis;
 #[cfg(test)]
