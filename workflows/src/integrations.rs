@@ -7,6 +7,7 @@
 
 pub mod http;
 pub mod phone;
+pub mod stripe;
 pub mod twilio;
 
 mod diagnosis;

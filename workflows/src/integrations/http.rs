@@ -93,9 +93,16 @@ impl Transport {
         Ok(Self { client, base })
     }
 
-    /// A request to `path` (beginning with `/`) below the base URL, whose own path is kept.
+    /// A request to `path` below the base URL, whose own path is kept.
+    ///
+    /// The path begins with `/` and may carry a query that is encoded already.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let (path, query) = match path.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (path, None),
+        };
         let mut url = self.base.clone();
+        url.set_query(query);
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         self.client.request(method, url)
     }
