@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use sqlx::migrate::Migrator;
 
+pub mod integrations;
 pub mod state;
 pub mod tenancy;
 

@@ -1,0 +1,15 @@
+//! The outside world: one adapter per provider.
+//!
+//! Every adapter has the same four parts: a `Config`, a client that is cheap to clone, an error enum,
+//! and one `match` that says what each error means ([`autopilot_engine`]'s `Classify`).
+//! An adapter makes exactly one call per method, with a timeout, and never repeats it: retries are
+//! durable and belong to the engine, which is the only one to know what has been tried before.
+
+pub mod http;
+pub mod phone;
+pub mod stripe;
+pub mod twilio;
+
+mod diagnosis;
+#[cfg(test)]
+mod scripted;
