@@ -12,7 +12,7 @@ const CAPACITY: usize = 1024;
 
 /// How long a key is used without asking whether it still exists. It bounds how long other processes go on after
 /// [`erase`](super::Vault::erase).
-pub(super) const MAX_AGE: Duration = Duration::from_secs(300);
+const MAX_AGE: Duration = Duration::from_secs(300);
 
 /// Bounded in size and age; what leaves it is wiped once nobody uses it.
 #[derive(Default)]

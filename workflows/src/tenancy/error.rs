@@ -1,6 +1,6 @@
 //! Why the database does not isolate the tenants as it has to.
 
-/// A breach of the rule that [`verify`](super::verify) checks. Each names the object and the statement that mends it.
+/// A breach of the rule that [`verify`](super::verify()) checks. Each names the object and the statement that mends it.
 #[derive(Debug, thiserror::Error)]
 pub enum TenancyError {
     /// The role does not exist.
