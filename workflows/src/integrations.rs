@@ -9,6 +9,7 @@ pub mod http;
 pub mod phone;
 pub mod stripe;
 pub mod twilio;
+pub mod whatsapp;
 
 mod diagnosis;
 #[cfg(test)]
