@@ -5,11 +5,14 @@
 //! An adapter makes exactly one call per method, with a timeout, and never repeats it: retries are
 //! durable and belong to the engine, which is the only one to know what has been tried before.
 
+pub mod email;
 pub mod http;
 pub mod phone;
 pub mod stripe;
 pub mod twilio;
+pub mod whatsapp;
 
+mod address;
 mod diagnosis;
 #[cfg(test)]
 mod scripted;
