@@ -7,7 +7,6 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// The result of a step or of a whole run.
@@ -204,8 +203,8 @@ pub enum Stop {
 pub struct Wait {
     /// The name of the event that wakes it, for example `twilio.bundle/BU123`.
     pub event: String,
-    /// When to look again even if the event never comes.
-    pub until: DateTime<Utc>,
+    /// After how long to look again even if the event never comes, by the database's clock.
+    pub look_again: Duration,
     /// One sentence for the operator: who has to do what.
     pub reason: String,
 }
@@ -228,9 +227,10 @@ impl Classify for sqlx::Error {
     fn class(&self) -> Class {
         match self.as_database_error() {
             Some(error) => match error.code().as_deref() {
-                // Serialization failure, deadlock, server going away or starting, out of resources.
+                // Serialization failure, deadlock, aborted transaction, server going away, out of resources.
                 Some(code)
                     if code.starts_with("40")
+                        || code.starts_with("25")
                         || code.starts_with("57P")
                         || code.starts_with("53")
                         || code.starts_with("08")

@@ -290,7 +290,7 @@ impl<'a, A> Run<'a, A> {
             }
             Err(Stop::Waiting(wait)) => {
                 let mut waiting = StepWrite::new(step.name, StepState::Waiting).detail(wait.reason);
-                waiting.wake = Some(Wake::On { event: wait.event, until: wait.until });
+                waiting.wake = Some(Wake::On { event: wait.event, look_again: wait.look_again });
                 self.note(waiting);
                 self.current = None;
                 self.waiting = true;

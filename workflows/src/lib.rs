@@ -4,9 +4,12 @@ use std::borrow::Cow;
 
 use sqlx::migrate::Migrator;
 
+pub mod app;
 pub mod integrations;
+pub mod provisioning;
 pub mod state;
 pub mod tenancy;
+pub mod webhooks;
 
 /// The migrations of schema `studio`. They are recorded in `studio._migrations`, apart from the engine's, so that
 /// both run in one database.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::enqueue::NewJob;
@@ -52,8 +51,8 @@ impl StepWrite {
 pub(crate) enum Wake {
     /// After a time, by the database's clock.
     In(Duration),
-    /// At the event, at the latest at the given time.
-    On { event: String, until: DateTime<Utc> },
+    /// At the event, at the latest after a time.
+    On { event: String, look_again: Duration },
 }
 
 /// Where a step stands.

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -107,18 +106,11 @@ async fn save_steps(conn: &mut PgConnection, changes: &[&Change]) -> Result<(), 
         Some(Wake::On { event, .. }) => Some(event.clone()),
         Some(Wake::In(_)) | None => None,
     });
-    let until: Vec<Option<DateTime<Utc>>> = steps
-        .iter()
-        .map(|(_, step)| match &step.wake {
-            Some(Wake::On { until, .. }) => Some(*until),
-            Some(Wake::In(_)) | None => None,
-        })
-        .collect();
     let delays: Vec<Option<f64>> = steps
         .iter()
         .map(|(_, step)| match &step.wake {
-            Some(Wake::In(delay)) => Some(delay.as_secs_f64()),
-            Some(Wake::On { .. }) | None => None,
+            Some(Wake::In(delay) | Wake::On { look_again: delay, .. }) => Some(delay.as_secs_f64()),
+            None => None,
         })
         .collect();
     sqlx::query_file!(
@@ -131,7 +123,6 @@ async fn save_steps(conn: &mut PgConnection, changes: &[&Change]) -> Result<(), 
         &sealed as &[Option<Vec<u8>>],
         &details as &[Option<String>],
         &events as &[Option<String>],
-        &until as &[Option<DateTime<Utc>>],
         &delays as &[Option<f64>],
     )
     .execute(conn)

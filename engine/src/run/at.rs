@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use sqlx::PgPool;
+use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
 use super::Run;
+use crate::committer::{Change, fence};
 use crate::config::CALL_MARGIN;
 use crate::enqueue::KEY_NAMESPACE;
 use crate::failure::{Result, Stop};
 use crate::ids::{JobId, WorkspaceId};
-use crate::lease::Lease;
+use crate::lease::{Claim, Lease};
 use crate::secrets::Vault;
 
 /// The place of a step's code: what it may touch, and the key that it hands to the provider.
@@ -30,6 +31,7 @@ pub struct At<'r, A> {
     pub pool: &'r PgPool,
     vault: Option<&'r Vault>,
     lease: &'r Arc<Lease>,
+    claim: Claim,
     call_timeout: Duration,
 }
 
@@ -43,6 +45,7 @@ impl<'r, A> At<'r, A> {
             pool: &run.world.pool,
             vault: run.world.vault.as_ref(),
             lease: &run.world.lease,
+            claim: run.claim,
             call_timeout: run.world.call_timeout,
         }
     }
@@ -63,6 +66,18 @@ impl<'r, A> At<'r, A> {
         } else {
             Err(Stop::Parked)
         }
+    }
+
+    /// Begins a transaction that only the owner of the job can commit anything in: the job's row is locked until its
+    /// end, and a superseded attempt gets [`Stop::Lost`] (P2). For what a step keeps in our own database; end it
+    /// before the next call.
+    ///
+    /// # Errors
+    /// [`Stop::Lost`], or what the database says.
+    pub async fn begin(&self) -> Result<Transaction<'static, Postgres>> {
+        let mut tx = self.pool.begin().await?;
+        let owned = fence(&mut tx, &[&Change::of(self.claim)]).await?;
+        if owned.contains(&self.claim) { Ok(tx) } else { Err(Stop::Lost) }
     }
 
     /// The vault for sealed columns, where the process has a keyring.

@@ -46,6 +46,23 @@ pub async fn exists(conn: &mut PgConnection, workspace: WorkspaceId) -> Result<b
     .await
 }
 
+/// The customer who pays for the workspace, if one is bound.
+///
+/// # Errors
+/// The database's.
+pub async fn stripe_customer(
+    conn: &mut PgConnection,
+    workspace: WorkspaceId,
+) -> Result<Option<String>, sqlx::Error> {
+    let customer = sqlx::query_scalar!(
+        "SELECT stripe_customer_id FROM studio.workspace WHERE id = $1",
+        workspace.uuid()
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(customer.flatten())
+}
+
 /// The workspace that the customer pays for.
 ///
 /// # Errors

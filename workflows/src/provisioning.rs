@@ -1,0 +1,102 @@
+//! Provisioning: from "paid" to "answering calls", in seven steps that may each run any number of times.
+
+mod ai_config;
+mod email;
+mod number;
+mod settle;
+mod smoke;
+mod subaccount;
+mod subscription;
+mod trigger;
+mod whatsapp;
+
+use std::time::Duration;
+
+use autopilot_engine::{
+    Job, NewJob, Outcome, Planned, Result, Retry, Run, Step, Stop, WorkspaceId,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::app::App;
+
+pub use settle::Settle;
+pub(crate) use subscription::paid;
+pub use trigger::{Triggered, trigger, trigger_due};
+
+/// Takes one studio from "paid" to "answering calls".
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Provision {
+    /// The studio.
+    pub workspace: WorkspaceId,
+}
+
+/// A step of several calls: each is bounded by itself, and asks for the lease before it has an effect.
+const SEVERAL_CALLS: Duration = Duration::from_secs(60);
+
+impl Job for Provision {
+    type App = App;
+    const KIND: &'static str = "studio.provision";
+    const QUEUE: &'static str = "provisioning";
+    const RETRY: Retry =
+        Retry::exponential(Duration::from_secs(2)).cap(Duration::from_secs(600)).retries(3);
+    const STEPS: &'static [Planned] = &[
+        Planned::new("ensure_subscription", 10),
+        Planned::new("ensure_twilio_subaccount", 15),
+        Planned::new("ensure_twilio_number", 20),
+        Planned::new("ensure_whatsapp_integration", 15),
+        Planned::new("ensure_email_credentials", 10),
+        Planned::new("seed_default_ai_config", 15),
+        Planned::new("run_smoke_tests", 15),
+    ];
+
+    fn workspace(&self) -> WorkspaceId {
+        self.workspace
+    }
+
+    /// One run per studio at a time; a second trigger joins the one under way.
+    fn unique(&self) -> Option<String> {
+        Some(self.workspace.to_string())
+    }
+
+    /// Code between steps runs again on every attempt; code inside a finished step never does.
+    async fn run(&self, run: &mut Run<'_, App>) -> Result {
+        let several = |name| Step::named(name).timeout(SEVERAL_CALLS);
+        let plan = run.step("ensure_subscription", subscription::ensure).await?;
+        let account =
+            run.step_or_skip(several("ensure_twilio_subaccount"), subaccount::ensure).await?.done();
+        let number = run
+            .step_or_skip(several("ensure_twilio_number"), async |at| {
+                let account = account.as_ref().ok_or_else(no_subaccount)?;
+                number::ensure(at, account).await
+            })
+            .await?;
+        let line =
+            run.step_or_skip(several("ensure_whatsapp_integration"), whatsapp::ensure).await?;
+        let mail = run.optional("ensure_email_credentials", email::ensure).await?;
+        run.transact("seed_default_ai_config", async |tx| {
+            ai_config::seed(tx, self.workspace).await
+        })
+        .await?;
+        // What a number still waits for has held up nothing above; only the tests need it.
+        run.settle()?;
+        let present = smoke::Present {
+            number: number.as_done().map(|number| number.sid.clone()),
+            whatsapp: matches!(line, Outcome::Done(_)),
+            email: matches!(mail, Outcome::Done(_)),
+        };
+        run.step(several("run_smoke_tests"), async |at| smoke::run(at, &present).await).await?;
+        let settle =
+            Settle { workspace: self.workspace, mark: plan.due_since, degraded: run.is_degraded() };
+        run.enqueue(NewJob::of(&settle).map_err(settle::unwritable)?);
+        Ok(())
+    }
+}
+
+/// The name by which a provider's resource of a studio is found again: the same at every attempt.
+fn friendly_name(workspace: WorkspaceId) -> String {
+    format!("autopilot:ws:{workspace}")
+}
+
+fn no_subaccount() -> Stop {
+    Stop::skip("there is no Twilio subaccount to buy a number in; see ensure_twilio_subaccount")
+}

@@ -1,0 +1,111 @@
+//! Step 1: somebody pays. Nothing is bought for a studio before Stripe itself says so.
+
+use autopilot_engine::{At, Class, Failure, Result, Stop, Wait, WorkspaceId};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::app::App;
+use crate::integrations::stripe::{Entitlement, Status, Subscription};
+use crate::state::{subscriptions, workspaces};
+use crate::tenancy::Tenant;
+
+/// What the rest of the run needs to know.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Plan {
+    pub(super) subscription: String,
+    /// When the studio was marked due, as this run began.
+    pub(super) due_since: Option<DateTime<Utc>>,
+}
+
+/// The event that a run waits for whose checkout is still open.
+pub(crate) fn paid(workspace: WorkspaceId) -> String {
+    format!("stripe.paid/{workspace}")
+}
+
+pub(super) async fn ensure(at: At<'_, App>) -> Result<Plan> {
+    let stripe = at.app.stripe.as_ref().ok_or_else(|| {
+        Stop::Failed(
+            Failure::new(
+                Class::ConfigurationError,
+                "stripe_not_configured",
+                "without Stripe nobody knows whether this studio has paid, so nothing is bought",
+            )
+            .action("set STRIPE_SECRET_KEY, then `autopilot runs retry`"),
+        )
+    })?;
+    let (due_since, customer) = {
+        let mut conn = at.pool.acquire().await?;
+        let due = workspaces::due_since(&mut conn, at.workspace).await?;
+        (due, workspaces::stripe_customer(&mut conn, at.workspace).await?)
+    };
+    let Some(customer) = customer else {
+        return wait(&at, "no checkout has been completed for this studio yet");
+    };
+    let found = stripe.subscriptions(&customer).await?;
+    let Some(best) = best(&found) else {
+        return Err(Stop::Failed(no_subscription(&customer, &found)));
+    };
+    if best.status.entitlement() == Entitlement::Pending {
+        return wait(&at, "the first payment of the subscription is still open");
+    }
+    keep(&at, best).await?;
+    Ok(Plan { subscription: best.id.clone(), due_since })
+}
+
+/// The subscription that entitles most; the list is the newest first.
+fn best(found: &[Subscription]) -> Option<&Subscription> {
+    let rank = |entitlement| match entitlement {
+        Entitlement::Entitled => Some(0),
+        Entitlement::Grace => Some(1),
+        Entitlement::Pending => Some(2),
+        Entitlement::Blocked => None,
+    };
+    found
+        .iter()
+        .filter_map(|subscription| Some((rank(subscription.status.entitlement())?, subscription)))
+        .min_by_key(|(rank, _)| *rank)
+        .map(|(_, subscription)| subscription)
+}
+
+async fn keep(at: &At<'_, App>, subscription: &Subscription) -> Result {
+    let mut tx = at.begin().await?;
+    let mut tenant = Tenant::enter(&mut tx, at.workspace).await?;
+    let row = subscriptions::Subscription {
+        stripe_customer_id: subscription.customer.clone(),
+        stripe_subscription_id: subscription.id.clone(),
+        status: name(subscription.status),
+        price_id: subscription.price.clone().unwrap_or_default(),
+        current_period_end: subscription.current_period_end,
+    };
+    subscriptions::upsert(&mut tenant, &row).await?;
+    tenant.finish().await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+fn name(status: Status) -> String {
+    serde_json::to_value(status)
+        .ok()
+        .and_then(|name| name.as_str().map(ToOwned::to_owned))
+        .unwrap_or_default()
+}
+
+fn wait(at: &At<'_, App>, reason: &str) -> Result<Plan> {
+    Err(Stop::Waiting(Wait {
+        event: paid(at.workspace),
+        look_again: at.app.provisioning.look_again,
+        reason: reason.to_owned(),
+    }))
+}
+
+fn no_subscription(customer: &str, found: &[Subscription]) -> Failure {
+    let seen: Vec<String> =
+        found.iter().map(|one| format!("{} is {}", one.id, name(one.status))).collect();
+    let seen = if seen.is_empty() { "it has none".to_owned() } else { seen.join(", ") };
+    Failure::new(
+        Class::ProvisioningError,
+        "no_entitled_subscription",
+        format!("Stripe customer {customer} has no subscription that entitles: {seen}"),
+    )
+    .action("settle the subscription in Stripe, then `autopilot provision` the workspace")
+}

@@ -1,0 +1,78 @@
+//! What starts a provisioning: a paid checkout, the end of the onboarding wizard, an operator, the sweep of all due.
+
+use autopilot_engine::{EnqueueError, Enqueued, Job, JobId, NewJob, WorkspaceId, enqueue, ops};
+use sqlx::PgConnection;
+
+use super::Provision;
+use crate::state::workspaces;
+
+/// What a trigger did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Triggered {
+    /// The run.
+    pub run: JobId,
+    /// Whether it was under way already: the trigger joined it, and what waits in it looks again.
+    pub joined: bool,
+}
+
+/// Marks a studio due and starts its provisioning, or joins the run under way, in the caller's transaction.
+///
+/// `key` is the event that asks for it, for example a webhook's id: the same event starts no second run.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn trigger(
+    conn: &mut PgConnection,
+    workspace: WorkspaceId,
+    key: Option<&str>,
+) -> Result<Triggered, EnqueueError> {
+    workspaces::mark_due(&mut *conn, workspace).await?;
+    start(conn, workspace, key).await
+}
+
+/// Starts or joins a run for each studio that is due, the longest due first; at most `limit`.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn trigger_due(
+    conn: &mut PgConnection,
+    limit: u32,
+) -> Result<Vec<(WorkspaceId, Triggered)>, EnqueueError> {
+    let due = workspaces::due(&mut *conn, limit).await?;
+    let mut started = Vec::with_capacity(due.len());
+    for studio in due {
+        started.push((studio.workspace, start(&mut *conn, studio.workspace, None).await?));
+    }
+    Ok(started)
+}
+
+/// The queue that a trigger's run waits in, for a wake-up after the commit.
+impl Triggered {
+    /// The queue of provisioning runs.
+    pub const QUEUE: &'static str = Provision::QUEUE;
+}
+
+async fn start(
+    conn: &mut PgConnection,
+    workspace: WorkspaceId,
+    key: Option<&str>,
+) -> Result<Triggered, EnqueueError> {
+    let mut job = NewJob::of(&Provision { workspace })?;
+    if let Some(key) = key {
+        job = job.key(key);
+    }
+    let mut joined = false;
+    let mut run = None;
+    for enqueued in enqueue(&mut *conn, &[job]).await? {
+        run = Some(enqueued.id());
+        if let Enqueued::Existing(id) = enqueued {
+            joined = true;
+            ops::hasten(&mut *conn, id).await?;
+        }
+    }
+    // One job in, one answer out.
+    run.map(|run| Triggered { run, joined }).ok_or_else(|| EnqueueError::Contended {
+        kind: Provision::KIND.to_owned(),
+        key: workspace.to_string(),
+    })
+}
