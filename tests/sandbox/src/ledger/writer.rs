@@ -111,3 +111,33 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Ledger
 fn report(error: &LedgerError) {
     eprintln!("autopilot-sandbox: {error}");
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::Provider;
+    use crate::ledger::Kind;
+
+    #[tokio::test]
+    async fn no_receipt_comes_for_what_could_not_be_written() {
+        let path = PathBuf::from("/dev/full");
+        let file = OpenOptions::new().write(true).open(&path).expect("a full device");
+        let (requests, waiting) = mpsc::channel();
+        std::thread::spawn(move || Appender { file, path, seq: 0 }.run(&waiting));
+        let writer = Writer { requests };
+        for _ in 0..2 {
+            let entry = Entry {
+                provider: Provider::Twilio,
+                kind: Kind::Effect,
+                operation: "twilio.buy_number".into(),
+                subject: None,
+                idempotency_key: None,
+                detail: Value::Null,
+            };
+            let receipt = writer.submit(vec![entry]).durable().await;
+            assert!(matches!(receipt, Err(LedgerError::Closed)), "{receipt:?}");
+        }
+    }
+}
