@@ -13,7 +13,7 @@ async fn bare_creation(world: &World) -> (Vec<u8>, std::io::ErrorKind) {
     let mut stream = TcpStream::connect(&host).await.expect("a connection");
     let body = "FriendlyName=studio";
     let request = format!(
-        "POST /twilio/2010-04-01/Accounts.json HTTP/1.1\r\nHost: {host}\r\n\
+        "POST /twilio/2010-04-01/Accounts.json HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
          Authorization: Basic {}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
          Content-Length: {}\r\n\r\n{body}",
         basic(world),
