@@ -56,8 +56,17 @@ impl Scene {
 
     /// The process id that the server wrote into its data directory.
     pub(crate) fn server_pid(&self, data: &str) -> Option<u32> {
+        self.server_line(data, 1)
+    }
+
+    /// The port that it wrote there.
+    pub(crate) fn server_port(&self, data: &str) -> Option<u32> {
+        self.server_line(data, 4)
+    }
+
+    fn server_line(&self, data: &str, number: usize) -> Option<u32> {
         let file = self.state().join(data).join("postmaster.pid");
-        fs::read_to_string(file).ok()?.lines().next()?.parse().ok()
+        fs::read_to_string(file).ok()?.lines().nth(number - 1)?.parse().ok()
     }
 }
 
