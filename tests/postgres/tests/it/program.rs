@@ -7,12 +7,24 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::scene::{Scene, eventually, is_alive};
 
+/// The program, ended when dropped: a test that fails leaves no server.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Ok(None) = self.0.try_wait() {
+            send(&self.0, Signal::TERM);
+            self.0.wait().unwrap();
+        }
+    }
+}
+
 /// Starts the program and waits for its first line on standard output.
-fn first_line(command: &mut Command) -> (Child, String) {
+fn first_line(command: &mut Command) -> (Running, String) {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-    (child, line.trim().to_owned())
+    (Running(child), line.trim().to_owned())
 }
 
 fn send(child: &Child, signal: Signal) {
@@ -55,8 +67,8 @@ fn run_passes_a_signal_on_and_stops_the_server_after_the_command() {
         let (mut child, line) = first_line(&mut command);
         assert_eq!(line, "up");
         let server = scene.server_pid("ephemeral").unwrap();
-        send(&child, signal);
-        assert_eq!(child.wait().unwrap().code(), Some(9));
+        send(&child.0, signal);
+        assert_eq!(child.0.wait().unwrap().code(), Some(9));
         assert!(!is_alive(server));
     }
 }
@@ -80,8 +92,8 @@ fn start_runs_until_a_signal_comes_and_url_finds_it() {
     let expected = line.strip_prefix("DATABASE_URL=").unwrap();
     assert_eq!(String::from_utf8_lossy(&url().stdout).trim(), expected);
     let server = scene.server_pid("ephemeral").unwrap();
-    send(&child, Signal::TERM);
-    assert!(child.wait().unwrap().success());
+    send(&child.0, Signal::TERM);
+    assert!(child.0.wait().unwrap().success());
     assert!(!is_alive(server));
     assert!(!url().status.success());
 }
@@ -98,8 +110,8 @@ fn a_server_that_dies_is_started_again_on_its_port() {
         scene.server_pid("ephemeral").is_some_and(|pid| pid != before)
     });
     assert_eq!(scene.server_port("ephemeral"), Some(port));
-    send(&child, Signal::INT);
-    assert!(child.wait().unwrap().success());
+    send(&child.0, Signal::INT);
+    assert!(child.0.wait().unwrap().success());
 }
 
 #[test]
@@ -111,8 +123,8 @@ fn a_kill_9_of_the_program_leaves_no_server_behind() {
     let (mut child, _) = first_line(&mut scene.program("start"));
     let server = scene.server_pid("ephemeral").unwrap();
     assert!(is_alive(server));
-    child.kill().unwrap();
-    child.wait().unwrap();
+    child.0.kill().unwrap();
+    child.0.wait().unwrap();
     eventually("the server ends", || !is_alive(server));
 }
 
