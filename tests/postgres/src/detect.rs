@@ -130,21 +130,18 @@ fn usual_places() -> impl Iterator<Item = PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
     use crate::testing::TempDir;
 
-    fn fake(dir: &Path, says: &str) {
-        fs::write(dir.join("initdb"), "").unwrap();
-        let postgres = dir.join("postgres");
-        fs::write(&postgres, format!("#!/bin/sh\necho '{says}'\n")).unwrap();
-        fs::set_permissions(&postgres, fs::Permissions::from_mode(0o755)).unwrap();
+    fn fake(says: &str) -> TempDir {
+        let dir = TempDir::new();
+        fs::write(dir.path().join("initdb"), "").unwrap();
+        dir.script("postgres", &format!("echo '{says}'"));
+        dir
     }
 
     fn probe(says: &str) -> Result<(String, u32), String> {
-        let dir = TempDir::new();
-        fake(dir.path(), says);
+        let dir = fake(says);
         Installation::probe(dir.path()).map(|found| (found.version, found.major))
     }
 
@@ -159,8 +156,7 @@ mod tests {
 
     #[test]
     fn a_link_to_the_server_leads_to_its_companions() {
-        let (real, links) = (TempDir::new(), TempDir::new());
-        fake(real.path(), "postgres (PostgreSQL) 16.2");
+        let (real, links) = (fake("postgres (PostgreSQL) 16.2"), TempDir::new());
         let target = real.path().join("postgres");
         std::os::unix::fs::symlink(target, links.path().join("postgres")).unwrap();
         let found = Installation::probe(links.path()).unwrap();

@@ -47,7 +47,6 @@ fn sudo_works() -> bool {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
     use crate::testing::TempDir;
@@ -56,12 +55,10 @@ mod tests {
     /// drop-in was there, and that fails until the lists were updated.
     fn calls(lists_are_fresh: bool) -> (Vec<String>, TempDir) {
         let dir = TempDir::new();
-        let apt = dir.path().join("apt-get");
-        let body = "#!/bin/sh\ncd \"$(dirname \"$0\")\"\n\
+        let body = "cd \"$(dirname \"$0\")\"\n\
                     echo \"$* $(cat createcluster.d/autopilot.conf 2>/dev/null)\" >>calls\n\
-                    if [ \"$1\" = update ]; then touch fresh; fi\ntest -e fresh\n";
-        fs::write(&apt, body).unwrap();
-        fs::set_permissions(&apt, fs::Permissions::from_mode(0o755)).unwrap();
+                    if [ \"$1\" = update ]; then touch fresh; fi\ntest -e fresh";
+        dir.script("apt-get", body);
         if lists_are_fresh {
             fs::write(dir.path().join("fresh"), "").unwrap();
         }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A directory of its own, removed when dropped.
@@ -19,6 +20,16 @@ impl TempDir {
 
     pub(crate) fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// Makes a script that can be run. Another process writes it: a process that another test forks
+    /// meanwhile would hold it open for writing, and the system runs no file that is ("text file busy").
+    pub(crate) fn script(&self, name: &str, body: &str) {
+        let draft = self.0.join(format!("{name}.draft"));
+        fs::write(&draft, format!("#!/bin/sh\n{body}\n")).unwrap();
+        let copy =
+            Command::new("install").args(["-m", "755"]).arg(&draft).arg(self.0.join(name)).status();
+        assert!(copy.unwrap().success());
     }
 }
 
