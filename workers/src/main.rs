@@ -8,6 +8,7 @@
 mod config;
 mod exit;
 mod http;
+mod render;
 mod shutdown;
 mod telemetry;
 
