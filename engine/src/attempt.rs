@@ -15,6 +15,7 @@ use crate::ids::WorkspaceId;
 use crate::lease::Claim;
 use crate::registry::{Registry, Runnable};
 use crate::retry::{self, Retry};
+use crate::run::boundary::Boundary;
 use crate::run::{Attempt, Ending, Run, World, refused};
 
 /// A job as it was claimed.
@@ -44,7 +45,9 @@ pub(crate) async fn run<A: Send + Sync + 'static>(
         }
     };
     if let Some(change) = change {
+        world.reach(Boundary::BeforeAck, None).await;
         settle(&world.committer, &job, change).await;
+        world.reach(Boundary::AfterAck, None).await;
     }
 }
 

@@ -15,6 +15,7 @@
 //! | [`Run::settle`] | goes on when no step above waits any more |
 
 mod at;
+pub(crate) mod boundary;
 mod checkpoint;
 mod spec;
 mod transact;
@@ -39,6 +40,7 @@ use crate::job::Planned;
 use crate::lease::{Claim, Lease};
 use crate::retry::Retry;
 use crate::secrets::Vault;
+use boundary::Boundary;
 pub(crate) use checkpoint::Attempt;
 use checkpoint::Checkpoint;
 
@@ -70,6 +72,8 @@ pub(crate) struct World {
     pub(crate) lease: std::sync::Arc<Lease>,
     pub(crate) vault: Option<Vault>,
     pub(crate) call_timeout: Duration,
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) crash_points: Option<crate::testing::CrashPoints>,
 }
 
 /// How a step that was begun before and never finished is taken up again.
@@ -254,18 +258,23 @@ impl<'a, A> Run<'a, A> {
         if let Some(known) = self.answer(&step, promise, weight)? {
             return Ok(known);
         }
+        self.world.reach(Boundary::BeforeStarted, Some(step.name)).await;
         // L3: the started record commits under the token before the call, and the lease outlasts the call.
         self.note(StepWrite::new(step.name, StepState::Started));
         self.write_pending().await?;
         let at = At::new(self, step.name);
         at.before_call().await?;
+        self.world.reach(Boundary::AfterStarted, Some(step.name)).await;
         let limit = step.timeout.unwrap_or(self.world.call_timeout);
         self.current = Some(step.name);
         let result = match tokio::time::timeout(limit, body(at)).await {
             Ok(result) => result,
             Err(_elapsed) => Err(timed_out(step.name, limit, promise)),
         };
-        self.conclude(step, weight, result).await
+        self.world.reach(Boundary::AfterEffect, Some(step.name)).await;
+        let outcome = self.conclude(step, weight, result).await;
+        self.world.reach(Boundary::AfterCheckpoint, Some(step.name)).await;
+        outcome
     }
 
     /// Records how a step ended.

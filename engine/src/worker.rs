@@ -24,6 +24,8 @@ pub struct Worker<A> {
     registry: Arc<Registry<A>>,
     vault: Option<Vault>,
     config: WorkerConfig,
+    #[cfg(any(test, feature = "testing"))]
+    crash_points: Option<crate::testing::CrashPoints>,
 }
 
 /// Why a worker could not go on.
@@ -60,7 +62,15 @@ impl<A: Send + Sync + 'static> Worker<A> {
         registry: Arc<Registry<A>>,
         config: WorkerConfig,
     ) -> Self {
-        Self { pool, app, registry, vault: None, config }
+        Self {
+            pool,
+            app,
+            registry,
+            vault: None,
+            config,
+            #[cfg(any(test, feature = "testing"))]
+            crash_points: None,
+        }
     }
 
     /// Lets steps seal their outputs.
@@ -70,8 +80,19 @@ impl<A: Send + Sync + 'static> Worker<A> {
         self
     }
 
+    /// Lets a test see and stop attempts at their boundaries.
+    #[cfg(any(test, feature = "testing"))]
+    #[must_use]
+    pub fn crash_points(mut self, points: crate::testing::CrashPoints) -> Self {
+        self.crash_points = Some(points);
+        self
+    }
+
     /// Runs until `stop`, then drains (L9): claims nothing more, lets running work finish within the grace time,
     /// gives back what has not begun, releases the rest with its token kept, and leaves.
+    ///
+    /// Dropping the future is a crash of the process: it writes nothing more, and its jobs are taken over when its
+    /// lease has run out.
     ///
     /// # Errors
     /// When it cannot start. Once running, a database that is away is waited for.
@@ -92,6 +113,8 @@ impl<A: Send + Sync + 'static> Worker<A> {
     /// One life of the process, from its registration until it is drained or declared dead.
     async fn incarnation(&self, stop: &CancellationToken) -> Result<End, WorkerError> {
         let lease = self.register().await?;
+        // Whoever drops this future drops the process with it: nothing goes on beating, claiming or running.
+        let _ended = lease.ended.clone().drop_guard();
         heartbeat::start(
             self.pool.connect_options().as_ref().clone(),
             Arc::clone(&lease),
@@ -109,9 +132,12 @@ impl<A: Send + Sync + 'static> Worker<A> {
                 lease: Arc::clone(&lease),
                 vault: self.vault.clone(),
                 call_timeout: self.config.call_timeout,
+                #[cfg(any(test, feature = "testing"))]
+                crash_points: self.crash_points.clone(),
             },
         });
         let (work, halt) = (Arc::new(Notify::new()), CancellationToken::new());
+        let _halted = halt.clone().drop_guard();
         self.start_loops(&work, &halt);
         let claiming = tokio::spawn(claimer.run(Arc::clone(&work), halt.clone()));
         let (returns, returned) = mpsc::unbounded_channel();

@@ -1,1 +1,24 @@
-//! To be written.
+//! The harness of the end-to-end tests: a world of its own for each test, workers that can be killed at any
+//! boundary, a clock that can be moved, and a network that can be cut.
+//!
+//! A test that waits names a condition ([`eventually`]); no test sleeps and hopes.
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a harness reports by failing the test"
+)]
+
+mod crash;
+mod gate;
+mod lab;
+mod proxy;
+mod wait;
+mod world;
+
+pub use crash::{crash_at_every_step, repeat_every_step};
+pub use gate::Gate;
+pub use lab::{Body, Lab, PlannedScript, Running, Script};
+pub use proxy::{Cut, Proxy};
+pub use wait::{PATIENCE, eventually};
+pub use world::{Process, World};

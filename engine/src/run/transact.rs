@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::{PgConnection, PgPool};
 
+use super::boundary::Boundary;
 use super::{Promise, Run, Step, Weight};
 use crate::committer::{Change, StepState, fence, write_owned};
 use crate::enqueue::EnqueueError;
@@ -30,12 +31,15 @@ impl<A> Run<'_, A> {
             return Ok(value);
         }
         self.current = Some(step.name);
+        self.world.reach(Boundary::BeforeStarted, Some(step.name)).await;
         let mut tx = self.world.pool.begin().await?;
         let mut change = Change::of(self.claim);
         if !fence(&mut tx, &[&change]).await?.contains(&self.claim) {
             return Err(Stop::Lost);
         }
+        self.world.reach(Boundary::AfterStarted, Some(step.name)).await;
         let value = body(&mut tx).await?;
+        self.world.reach(Boundary::AfterEffect, Some(step.name)).await;
         sqlx::query("RESET ROLE").execute(&mut *tx).await?;
         change.steps = self.pending.clone();
         change.steps.push(self.done(&step, &value).await?);
@@ -56,6 +60,7 @@ impl<A> Run<'_, A> {
         }
         self.pending.clear();
         self.current = None;
+        self.world.reach(Boundary::AfterCheckpoint, Some(step.name)).await;
         Ok(value)
     }
 

@@ -1,0 +1,112 @@
+//! Crashes at every boundary of every step, and repeats of every step, for any workflow: two closures will do.
+
+use std::collections::BTreeSet;
+
+use autopilot_engine::testing::{CrashPoints, Place};
+use autopilot_engine::{Job, JobId};
+
+use crate::wait::eventually;
+use crate::world::{Process, World};
+
+/// Kills the worker at every boundary that the job's attempts pass, one world each; lets its lease lapse; has
+/// another worker take over; and checks the end. Says how many crashes there were.
+///
+/// `make` builds the same world every time; `check` asserts the end state, which must be that of an undisturbed run.
+///
+/// # Panics
+/// When a check fails, a job is left behind, or a crash point is not reached.
+pub async fn crash_at_every_step<J: Job>(
+    make: impl AsyncFn() -> World<J::App>,
+    job: &J,
+    check: impl AsyncFn(&World<J::App>, &Place),
+) -> usize {
+    let places = dry_run(&make, job).await;
+    for (index, place) in places.iter().enumerate() {
+        let world = make().await;
+        world.enqueue(job).await;
+        let process = run_to(&world, index, place).await;
+        process.kill().await;
+        world.let_leases_lapse().await;
+        world.drain_all().await;
+        check(&world, place).await;
+        world.finish().await;
+    }
+    places.len()
+}
+
+/// Runs every step once more after it had finished, by losing its checkpoint while the worker dies before the ack;
+/// one world each. A workflow whose steps are idempotent ends as if nothing had happened.
+///
+/// # Panics
+/// When a check fails, a job is left behind, or a crash point is not reached.
+pub async fn repeat_every_step<J: Job>(
+    make: impl AsyncFn() -> World<J::App>,
+    job: &J,
+    check: impl AsyncFn(&World<J::App>, &str),
+) -> usize {
+    let places = dry_run(&make, job).await;
+    let steps: BTreeSet<&str> = places.iter().filter_map(|place| place.step).collect();
+    // The end of the last attempt, where every step has run.
+    let ends = places.iter().rposition(|place| place.step.is_some()).map_or(0, |last| last + 1);
+    let end = places.get(ends).expect("an attempt ends after its last step");
+    for step in &steps {
+        let world = make().await;
+        let id = world.enqueue(job).await;
+        let process = run_to(&world, ends, end).await;
+        process.kill().await;
+        forget(&world, id, step).await;
+        world.let_leases_lapse().await;
+        world.drain_all().await;
+        check(&world, step).await;
+        world.finish().await;
+    }
+    steps.len()
+}
+
+/// The boundaries of an undisturbed run, in order.
+async fn dry_run<J: Job>(make: &impl AsyncFn() -> World<J::App>, job: &J) -> Vec<Place> {
+    let world = make().await;
+    world.enqueue(job).await;
+    let points = CrashPoints::none();
+    let process = world.start_with(world.pool().clone(), points.clone());
+    loop {
+        world.idle().await;
+        if !world.advance_to_next().await {
+            break;
+        }
+    }
+    process.stop().await;
+    world.finish().await;
+    let places = points.passed();
+    assert!(!places.is_empty(), "the job {} passes no boundary", J::KIND);
+    places
+}
+
+/// Runs until an attempt stands still at the boundary number `index`.
+async fn run_to<A: Send + Sync + 'static>(
+    world: &World<A>,
+    index: usize,
+    place: &Place,
+) -> Process {
+    let points = CrashPoints::at(index);
+    let process = world.start_with(world.pool().clone(), points.clone());
+    eventually(&format!("the attempt reaches {place}"), async || {
+        if points.stopped().is_none() && world.count("engine.job WHERE state = 1").await == 0 {
+            // Asleep: the next attempt is due later.
+            world.advance_to_next().await;
+        }
+        points.stopped().is_some()
+    })
+    .await;
+    assert_eq!(points.stopped().as_ref(), Some(place), "the run takes the same way every time");
+    process
+}
+
+async fn forget<A: Send + Sync + 'static>(world: &World<A>, job: JobId, step: &str) {
+    sqlx::query("DELETE FROM engine.step WHERE job = $1 AND name = $2")
+        .bind(job.uuid())
+        .bind(step)
+        .execute(world.pool())
+        .await
+        .unwrap();
+}

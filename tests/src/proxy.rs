@@ -1,0 +1,209 @@
+//! A network between a worker and its database that a test can cut at the worst moment.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use std::str::FromStr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// When a connection is cut.
+#[derive(Debug, Clone)]
+pub enum Cut {
+    /// The client has said these bytes and the database has acted on them: its answer is swallowed.
+    Answer(Vec<u8>),
+    /// The client says these bytes: they never arrive.
+    Request(Vec<u8>),
+    /// The database says these bytes: they never arrive.
+    Reply(Vec<u8>),
+}
+
+impl Cut {
+    /// A COMMIT that takes place and whose answer is lost.
+    #[must_use]
+    pub fn answer_of_commit() -> Self {
+        Self::Answer(b"COMMIT\0".to_vec())
+    }
+
+    /// A COMMIT that never arrives.
+    #[must_use]
+    pub fn commit() -> Self {
+        Self::Request(b"COMMIT\0".to_vec())
+    }
+}
+
+/// A TCP proxy before the database.
+#[derive(Debug)]
+pub struct Proxy {
+    address: SocketAddr,
+    wire: Arc<Wire>,
+    closed: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Wire {
+    armed: Mutex<Option<Cut>>,
+    cuts: watch::Sender<usize>,
+    /// While false nothing passes, in neither direction: packets vanish.
+    passing: watch::Sender<bool>,
+    /// While false connections are refused and the open ones are reset.
+    reachable: watch::Sender<bool>,
+}
+
+impl Proxy {
+    /// Starts a proxy on the loopback before the database of `url`.
+    ///
+    /// # Panics
+    /// When no port is free.
+    pub async fn start(url: &str) -> Self {
+        let options = PgConnectOptions::from_str(url).unwrap();
+        let target = format!("{}:{}", options.get_host(), options.get_port());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let wire = Arc::new(Wire {
+            armed: Mutex::new(None),
+            cuts: watch::Sender::new(0),
+            passing: watch::Sender::new(true),
+            reachable: watch::Sender::new(true),
+        });
+        let closed = CancellationToken::new();
+        tokio::spawn(closed.clone().run_until_cancelled_owned(accept(
+            listener,
+            target,
+            Arc::clone(&wire),
+        )));
+        Self { address, wire, closed }
+    }
+
+    /// A pool through the proxy to the database of `url`, with the same number of connections as a test's own.
+    ///
+    /// # Panics
+    /// When the database cannot be reached.
+    pub async fn pool(&self, url: &str) -> PgPool {
+        let options = PgConnectOptions::from_str(url)
+            .unwrap()
+            .host("127.0.0.1")
+            .port(self.address.port())
+            .ssl_mode(sqlx::postgres::PgSslMode::Disable);
+        PgPoolOptions::new().max_connections(5).connect_with(options).await.unwrap()
+    }
+
+    /// Cuts the next connection that fits, once.
+    pub fn arm(&self, cut: Cut) {
+        *self.wire.armed.lock().unwrap_or_else(PoisonError::into_inner) = Some(cut);
+    }
+
+    /// How many connections were cut by [`arm`](Self::arm).
+    #[must_use]
+    pub fn cuts(&self) -> usize {
+        *self.wire.cuts.borrow()
+    }
+
+    /// Lets packets vanish (`false`) or pass again; connections stay open.
+    pub fn pass(&self, passing: bool) {
+        self.wire.passing.send_replace(passing);
+    }
+
+    /// Refuses and resets connections (`false`), or takes them again.
+    pub fn reachable(&self, reachable: bool) {
+        self.wire.reachable.send_replace(reachable);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.closed.cancel();
+    }
+}
+
+async fn accept(listener: TcpListener, target: String, wire: Arc<Wire>) {
+    loop {
+        let Ok((client, _)) = listener.accept().await else { continue };
+        if !*wire.reachable.borrow() {
+            continue; // Dropped: the client sees a reset.
+        }
+        let Ok(server) = TcpStream::connect(&target).await else { continue };
+        tokio::spawn(relay(client, server, Arc::clone(&wire)));
+    }
+}
+
+async fn relay(client: TcpStream, server: TcpStream, wire: Arc<Wire>) {
+    drop((client.set_nodelay(true), server.set_nodelay(true)));
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    // Set when the client has said what is to have no answer.
+    let doomed = Arc::new(watch::Sender::new(false));
+    let mut reachable = wire.reachable.subscribe();
+    tokio::select! {
+        () = requests(from_client, to_server, &wire, &doomed) => {}
+        () = replies(from_server, to_client, &wire, &doomed) => {}
+        _ = reachable.wait_for(|reachable| !reachable) => {}
+    }
+    // Both halves are dropped here: the connection is gone in both directions.
+}
+
+async fn requests(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    wire: &Wire,
+    doomed: &watch::Sender<bool>,
+) {
+    let mut buffer = vec![0; 65_536];
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        let bytes = buffer.get(..read).unwrap_or_default();
+        wire.opened().await;
+        match wire.fits(bytes, true) {
+            Some(Cut::Request(_)) => return,
+            Some(Cut::Answer(_)) => drop(doomed.send_replace(true)),
+            Some(Cut::Reply(_)) | None => {}
+        }
+        if to.write_all(bytes).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn replies(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    wire: &Wire,
+    doomed: &watch::Sender<bool>,
+) {
+    let mut buffer = vec![0; 65_536];
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        let bytes = buffer.get(..read).unwrap_or_default();
+        wire.opened().await;
+        if *doomed.borrow() || wire.fits(bytes, false).is_some() {
+            return;
+        }
+        if to.write_all(bytes).await.is_err() {
+            return;
+        }
+    }
+}
+
+impl Wire {
+    async fn opened(&self) {
+        drop(self.passing.subscribe().wait_for(|passing| *passing).await);
+    }
+
+    /// The armed cut, if these bytes are what it waits for; it is then spent.
+    fn fits(&self, bytes: &[u8], by_client: bool) -> Option<Cut> {
+        let mut armed = self.armed.lock().unwrap_or_else(PoisonError::into_inner);
+        let pattern = match armed.as_ref()? {
+            Cut::Answer(pattern) | Cut::Request(pattern) if by_client => pattern,
+            Cut::Reply(pattern) if !by_client => pattern,
+            Cut::Answer(_) | Cut::Request(_) | Cut::Reply(_) => return None,
+        };
+        if !bytes.windows(pattern.len()).any(|window| window == pattern) {
+            return None;
+        }
+        self.cuts.send_modify(|cuts| *cuts += 1);
+        armed.take()
+    }
+}
