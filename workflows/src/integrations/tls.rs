@@ -5,8 +5,8 @@ use std::io;
 
 /// The TLS error at the bottom of `error`, if TLS is what failed.
 ///
-/// An I/O error does not name the error that it wraps as its source, so each is opened; and they come
-/// nested, one around the other.
+/// An I/O error does not name the error that it wraps as its source, so each is opened; and they
+/// come nested, one around the other.
 pub(crate) fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     if let Some(found) = error.downcast_ref() {
         return Some(found);

@@ -97,13 +97,13 @@ impl TransportError {
             Self::BaseUrl { .. } => Diagnosis::new(Class::ConfigurationError, "http_base_url")
                 .action("set base_url to an absolute http(s) URL without credentials and query"),
             Self::Setup { .. } => Diagnosis::new(Class::ConfigurationError, "http_setup")
-                .action("install root certificates (package ca-certificates) and start the worker again"),
+                .action("install root certificates (ca-certificates) and restart the worker"),
             Self::Request { .. } => Diagnosis::new(Class::ConfigurationError, "http_request")
                 .action("look for blanks or line breaks in the integration's credentials"),
             Self::Connect { .. } => Diagnosis::new(Class::TransientNetwork, "http_connect"),
             Self::Certificate { host, .. } => {
                 Diagnosis::new(Class::ConfigurationError, "http_certificate").action(format!(
-                    "check base_url, the machine's clock and its root certificates; then `openssl s_client -connect {host}`"
+                    "check base_url, clock and root certificates: openssl s_client -connect {host}"
                 ))
             }
             Self::TimedOut { access, .. } => {
@@ -113,7 +113,8 @@ impl TransportError {
                 Diagnosis::new(Class::TransientNetwork, "http_broken").effect(access.if_lost())
             }
             Self::TooLarge { status, access, .. } => {
-                Diagnosis::new(Class::IntegrationOffline, "http_too_large").effect(too_large(*status, *access))
+                Diagnosis::new(Class::IntegrationOffline, "http_too_large")
+                    .effect(too_large(*status, *access))
             }
         }
     }
