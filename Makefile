@@ -5,7 +5,7 @@ CARGO ?= cargo
 # Checked queries are compiled against the committed descriptions in .sqlx, so that a build needs no database.
 export SQLX_OFFLINE ?= true
 STATE ?= $(CURDIR)/.state
-PRIVATE_PG = $(CARGO) run -q -p autopilot-postgres -- run --ephemeral --install --state $(STATE)
+PRIVATE_PG = env -u DATABASE_URL $(CARGO) run -q -p autopilot-postgres -- run --ephemeral --state $(STATE)
 
 .PHONY: help demo test storm lint fmt sqlx sqlx-check deny ci
 
