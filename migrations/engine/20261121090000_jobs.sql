@@ -46,6 +46,7 @@ CREATE TABLE engine.job (
     attempt    integer NOT NULL DEFAULT 0,                          -- claims that count against the retries
     crashes    integer NOT NULL DEFAULT 0,                          -- attempts that ended without a word
     worker     uuid,
+    again      boolean NOT NULL DEFAULT false,                      -- somebody asked for another look while it ran
     unique_key text,
     payload    jsonb NOT NULL,
     created_at timestamptz NOT NULL DEFAULT engine.clock(),

@@ -101,12 +101,19 @@ impl Claimer {
             if free > 0 && !self.lease.remaining().is_zero() {
                 let jobs = queue.claim(&self.pool, &self.lease, free).await?;
                 claimed += jobs.len();
-                for job in jobs {
-                    // There is a permit: only this loop takes any.
-                    let Ok(slot) = Arc::clone(&queue.slots).try_acquire_owned() else { break };
-                    let cancel = self.lease.hold(job.claim);
-                    if self.tickets.send(Ticket { job, cancel, slot }).await.is_err() {
-                        return Ok(claimed); // Stopping: what was claimed is given back with the rest.
+                // All are held before the first is handed on: if we stop in between, the drain gives them back.
+                let tickets: Vec<Ticket> = jobs
+                    .into_iter()
+                    .filter_map(|job| {
+                        let cancel = self.lease.hold(job.claim);
+                        // There is a permit for each: only this loop takes any.
+                        let slot = Arc::clone(&queue.slots).try_acquire_owned().ok()?;
+                        Some(Ticket { job, cancel, slot })
+                    })
+                    .collect();
+                for ticket in tickets {
+                    if self.tickets.send(ticket).await.is_err() {
+                        return Ok(claimed); // Stopping.
                     }
                 }
             }

@@ -1,4 +1,9 @@
 //! The storm on the command line: `storm --workflows 1000 --workers 4 --fence on|off --seed N`.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the figures are the program's output"
+)]
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,13 +40,14 @@ fn plan() -> Result<Plan, String> {
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
-        let number = || value.parse().map_err(|_| format!("{name} needs a number, not {value:?}"));
+        let number = || {
+            let parsed: Result<u64, _> = value.parse();
+            parsed.map_err(|error| format!("{name} needs a number, not {value:?}: {error}"))
+        };
         match name.as_str() {
-            "--workflows" => plan.workflows = number()?,
-            "--workers" => plan.workers = number()?,
-            "--seed" => {
-                plan.seed = value.parse().map_err(|_| "--seed needs a number".to_owned())?
-            }
+            "--workflows" => plan.workflows = size(number()?)?,
+            "--workers" => plan.workers = size(number()?)?,
+            "--seed" => plan.seed = number()?,
             "--folder" => plan.folder = PathBuf::from(&value),
             "--fence" => {
                 plan.fence = match value.as_str() {
@@ -54,6 +60,10 @@ fn plan() -> Result<Plan, String> {
         }
     }
     Ok(plan)
+}
+
+fn size(number: u64) -> Result<usize, String> {
+    usize::try_from(number).map_err(|error| format!("{number} is too many: {error}"))
 }
 
 fn print(report: &Report) {
