@@ -113,10 +113,12 @@ impl Claimer {
             if free > 0 && !self.lease.remaining().is_zero() {
                 let jobs = queue.claim(&self.pool, &self.lease, free).await?;
                 claimed += jobs.len();
-                for job in jobs {
+                // All are held before the first is handed on, so that a drain meanwhile gives back every one.
+                let held: Vec<_> =
+                    jobs.into_iter().map(|job| (self.lease.hold(job.claim), job)).collect();
+                for (cancel, job) in held {
                     // There is a permit: only this loop takes any.
                     let Ok(slot) = Arc::clone(&queue.slots).try_acquire_owned() else { break };
-                    let cancel = self.lease.hold(job.claim);
                     if self.tickets.send(Ticket { job, cancel, slot }).await.is_err() {
                         return Ok(claimed); // Stopping: what was claimed is given back with the rest.
                     }
