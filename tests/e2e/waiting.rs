@@ -43,11 +43,9 @@ async fn a_run_goes_on_beside_a_step_that_waits_and_settles_when_it_is_done() {
                     if at.app.count("ask") > 1 {
                         return Ok(());
                     }
-                    let now: chrono::DateTime<chrono::Utc> =
-                        sqlx::query_scalar("SELECT engine.now()").fetch_one(at.pool).await?;
                     Err(Stop::Waiting(Wait {
                         event: "approved".to_owned(),
-                        until: now + HOUR,
+                        look_again: HOUR,
                         reason: "the carrier approves".to_owned(),
                     }))
                 })
@@ -79,12 +77,10 @@ async fn a_required_step_that_waits_parks_the_run() {
         Box::pin(async move {
             run.step("approval", async |at| -> Result {
                 at.app.note("ask");
-                let now: chrono::DateTime<chrono::Utc> =
-                    sqlx::query_scalar("SELECT engine.now()").fetch_one(at.pool).await?;
                 match at.app.count("ask") {
                     1 => Err(Stop::Waiting(Wait {
                         event: "approved".to_owned(),
-                        until: now + HOUR,
+                        look_again: HOUR,
                         reason: "a person".to_owned(),
                     })),
                     _ => Ok(()),
