@@ -18,6 +18,7 @@ mod l10_cancel;
 mod l11_unique;
 mod l12_lost_answers;
 mod lanes;
+mod partition;
 mod poison;
 mod progress;
 mod rescue_races;
