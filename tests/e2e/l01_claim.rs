@@ -109,7 +109,8 @@ async fn l01_a_claim_is_a_hot_update() {
     pool.close().await;
     let claims = "SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'job'";
     eventually("the claims are counted", async || world.value::<i64>(claims).await >= 30).await;
-    let others = "SELECT n_tup_upd - n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'job'";
-    assert_eq!(world.value::<i64>(others).await, 0);
+    // A page may be full by a row or two; an index on what a claim changes would leave none at all.
+    let hot = "SELECT n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'job'";
+    assert!(world.value::<i64>(hot).await >= 25, "of 30 claims");
     world.finish().await;
 }
