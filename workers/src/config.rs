@@ -30,7 +30,7 @@ pub(crate) use self::integrations::{OpenAi, Smtp, SmtpTls, Stripe, Twilio, Whats
 pub(crate) use self::sections::{
     Database, Encryption, Http, Log, LogFormat, Provisioning, Redis, Retry, Worker,
 };
-pub(crate) use self::source::{File, Problem, Severity, Source, Unreadable, environment};
+pub(crate) use self::source::{File, Problem, Severity, Source, environment};
 
 /// The defaults: every key with its documentation.
 const DEFAULTS: &str = include_str!("../../worker.toml");
@@ -92,6 +92,11 @@ impl Loaded {
         let (errors, _warnings): (Vec<_>, Vec<_>) =
             self.problems.into_iter().partition(|problem| problem.severity == Severity::Error);
         if errors.is_empty() { Ok(self.config) } else { Err(Rejected(errors)) }
+    }
+
+    /// The configuration as far as it could be read, for those who only look.
+    pub(crate) const fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Everything that is wrong or odd, errors first.

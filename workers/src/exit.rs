@@ -16,7 +16,8 @@ pub(crate) enum Exit {
     NotFound = 3,
     /// The database cannot be reached.
     Unreachable = 4,
-    /// The database's schema is older or newer than this program can work with.
+    /// The database is not as this program needs it: its schema is older or newer, or does not keep the tenants
+    /// apart.
     Schema = 5,
     /// A second SIGINT or SIGTERM ended the process at once. Its jobs run elsewhere when their lease ends.
     Interrupted = 130,

@@ -1,6 +1,20 @@
-//! The HTTP shim: it verifies, limits and answers. It runs no workflow code.
+//! The HTTP shim: it verifies, records, enqueues in one transaction, and answers. It runs no workflow code.
 
 mod auth;
+mod autopilot;
+mod fields;
+mod health;
 mod limits;
 mod problem;
+mod routes;
+mod server;
+mod state;
 mod stripe_signature;
+mod stripe_webhook;
+#[cfg(test)]
+mod tests;
+mod workspaces;
+
+pub(crate) use self::routes::router;
+pub(crate) use self::server::serve;
+pub(crate) use self::state::Http;

@@ -105,6 +105,7 @@ pub(crate) struct Retry {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Provisioning {
     pub(crate) default_country: Country,
+    pub(crate) regulated_countries: Vec<Country>,
     pub(crate) number_search_limit: NonZeroU32,
     #[serde(with = "units::duration")]
     pub(crate) bundle_check_interval: Duration,

@@ -11,8 +11,8 @@ use subtle::ConstantTimeEq as _;
 
 use super::problem::Problem;
 
-/// The token that callers must present, kept as its digest. Without a token nobody is let in: an API that is
-/// open because a variable was forgotten would be found by others first.
+/// The token that callers must present, kept as its digest. Without a token nobody is let in, and everybody is told
+/// why: an API that is open because a variable was forgotten would be found by others first.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiToken(Option<[u8; 32]>);
 
@@ -28,12 +28,13 @@ impl ApiToken {
     ///
     /// # Errors
     ///
-    /// One and the same problem (401) for a missing, a malformed and a wrong token.
+    /// One and the same problem (401) for a missing, a malformed and a wrong token; 503 where none is configured.
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let presented = digest(bearer(headers).unwrap_or_default());
         match &self.0 {
             Some(expected) if bool::from(expected.ct_eq(&presented)) => Ok(()),
-            Some(_) | None => Err(refused()),
+            Some(_) => Err(refused()),
+            None => Err(closed()),
         }
     }
 }
@@ -66,6 +67,14 @@ fn refused() -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "This address needs the API token as a bearer token.")
         .action("Send `Authorization: Bearer …` with the value of AUTOPILOT_API_TOKEN.")
         .header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"autopilot\""))
+}
+
+fn closed() -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "The API is closed: this server has no API token.",
+    )
+    .action("Set AUTOPILOT_API_TOKEN to what `openssl rand -hex 32` prints, and start it again.")
 }
 
 #[cfg(test)]
@@ -104,21 +113,28 @@ mod tests {
         let (status, headers, body) = answer(Some("s3cret"), &[]).await;
         assert_eq!(status, 401);
         assert_eq!(headers[WWW_AUTHENTICATE], "Bearer realm=\"autopilot\"");
-        let refusals: [(Option<&str>, &[&str]); 8] = [
+        let refusals: [(Option<&str>, &[&str]); 6] = [
             (Some("s3cret"), &["Bearer wrong"]),
             (Some("s3cret"), &["Bearer s3cre"]),
             (Some("s3cret"), &["Bearer s3cret5"]),
             (Some("s3cret"), &["Basic s3cret"]),
             (Some("s3cret"), &["s3cret"]),
             (Some("s3cret"), &["Bearer s3cret", "Bearer s3cret"]),
-            (None, &["Bearer "]),
-            (None, &[]),
         ];
         for (token, presented) in refusals {
             let (other_status, other_headers, other_body) = answer(token, presented).await;
             assert_eq!(other_status, status, "{presented:?}");
             assert_eq!(other_headers, headers, "{presented:?}");
             assert_eq!(other_body, body, "{presented:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_token_nobody_is_let_in_and_the_variable_is_named() {
+        for presented in [&["Bearer "][..], &["Bearer x"], &[]] {
+            let (status, _, body) = answer(None, presented).await;
+            assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+            assert!(body.contains("AUTOPILOT_API_TOKEN"), "{body}");
         }
     }
 }

@@ -14,8 +14,8 @@ use tokio::sync::Semaphore;
 
 use super::problem::Problem;
 
-/// When somebody who found no place should come back.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// When somebody who was sent away for now should come back.
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Bytes of a body, at most.
 #[derive(Debug, Clone, Copy)]

@@ -78,6 +78,7 @@ impl Problem {
     }
 
     /// The status of the answer.
+    #[cfg(test)]
     pub(crate) const fn status(&self) -> StatusCode {
         self.status
     }

@@ -67,7 +67,8 @@ pub(crate) fn verify(
     Ok(())
 }
 
-/// The header that Stripe would send with this body: one `v1` for each secret. For tests and the sandbox.
+/// The header that Stripe would send with this body: one `v1` for each secret.
+#[cfg(test)]
 pub(crate) fn sign(body: &[u8], secrets: &[SecretString], time: i64) -> String {
     let time = time.to_string();
     let signatures = secrets.iter().map(|secret| {

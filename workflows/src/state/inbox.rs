@@ -53,6 +53,20 @@ pub enum EventState {
     Failed,
 }
 
+impl EventState {
+    /// As it stands in rows.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Processed => "processed",
+            Self::Unroutable => "unroutable",
+            Self::Ignored => "ignored",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// An event of the inbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -168,6 +182,29 @@ pub async fn mark(
     .execute(conn)
     .await?;
     Ok(updated.rows_affected() == 1)
+}
+
+/// At most `limit` events, of one state or of all, the newest first.
+///
+/// # Errors
+/// The database's.
+pub async fn list(
+    conn: &mut PgConnection,
+    state: Option<EventState>,
+    limit: u32,
+) -> Result<Vec<Event>, sqlx::Error> {
+    sqlx::query_as!(
+        Event,
+        r#"SELECT provider, event_id, event_type, workspace_id AS "workspace: WorkspaceId", payload,
+                  headers, received_at, state AS "state: EventState", reason, job_id AS "job: JobId",
+                  processed_at
+           FROM studio.inbox WHERE $1::text IS NULL OR state = $1
+           ORDER BY received_at DESC, event_id LIMIT $2"#,
+        state.map(EventState::name),
+        i64::from(limit)
+    )
+    .fetch_all(conn)
+    .await
 }
 
 /// At most `limit` events of which nobody knows whose they are, the oldest first.

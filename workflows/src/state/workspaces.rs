@@ -19,6 +19,37 @@ pub struct Due {
     pub last_outcome: Option<String>,
 }
 
+/// A workspace as operators see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workspace {
+    /// The workspace.
+    pub id: WorkspaceId,
+    /// When it was registered, by the database's clock.
+    pub created_at: DateTime<Utc>,
+    /// Since when it is due for provisioning, if it is.
+    pub due_since: Option<DateTime<Utc>>,
+    /// How its last provisioning run ended, if there was one.
+    pub last_outcome: Option<String>,
+}
+
+/// The workspace, if it is registered.
+///
+/// # Errors
+/// The database's.
+pub async fn get(
+    conn: &mut PgConnection,
+    workspace: WorkspaceId,
+) -> Result<Option<Workspace>, sqlx::Error> {
+    sqlx::query_as!(
+        Workspace,
+        r#"SELECT id AS "id: WorkspaceId", created_at, due_since, last_outcome
+           FROM studio.workspace WHERE id = $1"#,
+        workspace.uuid()
+    )
+    .fetch_optional(conn)
+    .await
+}
+
 /// Creates the workspace if it does not exist.
 ///
 /// # Errors

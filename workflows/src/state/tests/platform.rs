@@ -62,6 +62,9 @@ async fn a_change_during_a_run_stays_due_after_the_run() {
     assert!(!workspaces::settle(&mut conn, first, mark, "completed").await.expect("written"));
     workspaces::record_outcome(&mut conn, second, "failed").await.expect("written");
     let due = workspaces::due(&mut conn, 10).await.expect("read");
+    assert_eq!(workspaces::get(&mut conn, WorkspaceId::now_v7()).await.expect("read"), None);
+    let seen = workspaces::get(&mut conn, first).await.expect("read").expect("exists");
+    assert_eq!((seen.due_since, seen.last_outcome.as_deref()), (Some(changed), Some("completed")));
     let due: Vec<_> = due.iter().map(|d| (d.workspace, d.last_outcome.as_deref())).collect();
     assert_eq!(due, [(second, Some("failed")), (first, Some("completed"))]);
     assert_eq!(workspaces::due(&mut conn, 1).await.expect("read").len(), 1);
@@ -154,8 +157,12 @@ async fn the_table_takes_every_state_of_an_event() {
         assert!(inbox::mark(&mut conn, "stripe", &event_id, &mark).await.expect("marked"));
         let stored = inbox::get(&mut conn, "stripe", &event_id).await.expect("read").expect("it");
         assert_eq!(stored.state, state);
+        let listed = inbox::list(&mut conn, Some(state), 10).await.expect("read");
+        assert_eq!(listed, [stored.clone()]);
         assert_eq!(stored.processed_at.is_none(), state == EventState::Received);
     }
+    assert_eq!(inbox::list(&mut conn, None, 10).await.expect("read").len(), 5);
+    assert_eq!(inbox::list(&mut conn, None, 2).await.expect("read").len(), 2);
     drop(conn);
     db.close().await;
 }

@@ -1,0 +1,116 @@
+//! From configuration to what steps may touch. An integration that is not configured is absent.
+
+pub(crate) mod providers;
+
+use autopilot_engine::WorkerConfig;
+use autopilot_engine::secrets::Keyring;
+use autopilot_workflows::app::{App, Settings};
+use autopilot_workflows::integrations::phone::Country;
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
+
+use crate::config::{Config, Provisioning};
+use crate::fail::Fail;
+
+/// All that a step may touch. Calls nobody.
+///
+/// # Errors
+/// What in the configuration cannot be used, or lacks.
+pub(crate) fn build(config: &Config) -> Result<App, Fail> {
+    let twilio = providers::twilio(&config.twilio)?;
+    let public_base_url = match &config.http.public_base_url {
+        Some(url) => url.as_str().to_owned(),
+        None if twilio.is_some() => {
+            return Err(Fail::usage(
+                "PUBLIC_BASE_URL is not set, but Twilio is configured: the numbers that are bought would report \
+                 to nowhere; set it to https://host, where this server is reached from outside",
+            ));
+        }
+        None => String::new(),
+    };
+    Ok(App {
+        stripe: providers::stripe(&config.stripe)?,
+        twilio,
+        whatsapp: providers::whatsapp(&config.whatsapp)?,
+        email: providers::email(&config.smtp),
+        provisioning: settings(&config.provisioning, public_base_url)?,
+    })
+}
+
+fn settings(config: &Provisioning, public_base_url: String) -> Result<Settings, Fail> {
+    let regulated =
+        config.regulated_countries.iter().map(|country| self::country(country.as_str()));
+    Ok(Settings {
+        public_base_url,
+        default_country: default_country(config)?,
+        candidates: u8::try_from(config.number_search_limit.get()).unwrap_or(u8::MAX),
+        regulated_countries: regulated.collect::<Result<_, _>>()?,
+        look_again: config.bundle_check_interval,
+    })
+}
+
+/// Where a studio is that has not said it.
+///
+/// # Errors
+/// Never for a configuration that was accepted.
+pub(crate) fn default_country(config: &Provisioning) -> Result<Country, Fail> {
+    country(config.default_country.as_str())
+}
+
+fn country(text: &str) -> Result<Country, Fail> {
+    text.parse().map_err(|error| Fail::usage(format!("provisioning: `{text}` is {error}")))
+}
+
+/// How the worker behaves. A queue of concurrency 0 is not served.
+///
+/// # Errors
+/// All that contradicts itself, at once.
+pub(crate) fn worker(config: &Config) -> Result<WorkerConfig, Fail> {
+    let worker = &config.worker;
+    let calls = [
+        config.stripe.timeout,
+        config.twilio.timeout,
+        config.whatsapp.timeout,
+        config.openai.timeout,
+        config.smtp.timeout,
+    ];
+    let settings = WorkerConfig {
+        queues: worker
+            .queues
+            .iter()
+            .filter(|(_, concurrency)| **concurrency > 0)
+            .map(|(queue, concurrency)| (queue.clone(), *concurrency))
+            .collect(),
+        lease: worker.lease,
+        heartbeat: worker.heartbeat_interval,
+        call_timeout: calls.into_iter().max().unwrap_or_default(),
+        poll_min: worker.poll_min,
+        poll_max: worker.poll_max,
+        claim_batch: usize::try_from(worker.claim_batch.get()).unwrap_or(usize::MAX),
+        drain: worker.drain_grace,
+        listen: config.database.listen,
+    };
+    let problems = settings.problems();
+    if problems.is_empty() {
+        Ok(settings)
+    } else {
+        Err(Fail::usage(format!("the worker's settings are wrong: {}", problems.join("; "))))
+    }
+}
+
+/// The keys that seal credentials.
+///
+/// # Errors
+/// When there is none, or one that is no key.
+pub(crate) fn keyring(pairs: &[SecretString]) -> Result<Keyring, Fail> {
+    if pairs.is_empty() {
+        return Err(Fail::usage(
+            "ENCRYPTION_KEY is not set, and workers seal the credentials that they make: set it to \
+             k1:$(openssl rand -base64 32), the same for every process, and keep a copy; \
+             `autopilot serve --http` needs none",
+        ));
+    }
+    let pairs = pairs.iter().map(ExposeSecret::expose_secret).collect::<Vec<_>>();
+    let text = Zeroizing::new(pairs.join(","));
+    Keyring::parse(&text.as_str().into()).map_err(|error| Fail::usage(error.to_string()))
+}

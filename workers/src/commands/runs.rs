@@ -1,0 +1,130 @@
+//! `autopilot runs`: durable runs, as an operator sees them.
+
+mod view;
+
+use std::io::{self, Write as _};
+use std::time::Duration;
+
+use autopilot_engine::JobId;
+use autopilot_engine::ops::jobs::Filter;
+use autopilot_engine::ops::{self, OpsError, runs};
+use chrono::Utc;
+use serde_json::json;
+use sqlx::PgPool;
+
+use crate::cli::{List, Runs};
+use crate::config::Database;
+use crate::console::{Console, table};
+use crate::database;
+use crate::exit::Exit;
+use crate::fail::Fail;
+use crate::render::{self, RunView, Screen};
+
+/// How often a run that is followed is looked at.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Runs one of the commands.
+///
+/// # Errors
+/// [`Exit::NotFound`] for a run that does not exist; [`Exit::Failed`] where its state does not allow it.
+pub(crate) async fn run(command: Runs, config: &Database, console: Console) -> Result<Exit, Fail> {
+    let pool = database::open(config).await?;
+    match command {
+        Runs::List(args) => list(&pool, &args, console).await,
+        Runs::Show(args) => show(&pool, args.id, console).await,
+        Runs::Watch(args) => watch(&pool, args.id, console).await,
+        Runs::Retry(args) => retry(&pool, args.id, console).await,
+        Runs::Cancel(args) => cancel(&pool, args.id, console).await,
+    }
+}
+
+/// What to list.
+pub(super) fn filter(args: &List) -> Filter {
+    Filter {
+        workspace: args.workspace,
+        kind: None,
+        status: args.status.clone(),
+        limit: args.limit.into(),
+    }
+}
+
+/// Puts a job or a run back to work.
+pub(super) async fn retry(pool: &PgPool, id: JobId, console: Console) -> Result<Exit, Fail> {
+    let queue = ops::retry(pool, id).await?;
+    let value = json!({ "id": id, "queue": queue });
+    console.show(&value, || vec![format!("{id} is due in queue {queue}")])?;
+    Ok(Exit::Ok)
+}
+
+/// Ends a job or a run for good.
+pub(super) async fn cancel(pool: &PgPool, id: JobId, console: Console) -> Result<Exit, Fail> {
+    ops::cancel(pool, id).await?;
+    let value = json!({ "id": id, "status": "cancelled" });
+    console.show(&value, || vec![format!("{id} is cancelled")])?;
+    Ok(Exit::Ok)
+}
+
+async fn list(pool: &PgPool, args: &List, console: Console) -> Result<Exit, Fail> {
+    let found = runs::list(pool, &filter(args)).await?;
+    console.show(&found, || {
+        let row = |run: &runs::RunView| {
+            [
+                run.id.to_string(),
+                run.kind.clone(),
+                run.workspace.to_string(),
+                run.status.clone(),
+                format!("{}%", run.percent),
+                format!("{}/{}", run.steps_done, run.steps),
+                run.created_at.format("%F %T").to_string(),
+            ]
+        };
+        let head = ["RUN", "KIND", "WORKSPACE", "STATUS", "DONE", "STEPS", "CREATED (UTC)"];
+        table(head, found.iter().map(row).collect())
+    })?;
+    Ok(Exit::Ok)
+}
+
+async fn show(pool: &PgPool, id: JobId, console: Console) -> Result<Exit, Fail> {
+    let details = runs::show(pool, id).await?;
+    console.show(&details, || {
+        let view = view::of(&details);
+        render::lines(&view, Utc::now(), console.style())
+    })?;
+    Ok(Exit::Ok)
+}
+
+/// Follows a run until it cannot go on by itself: one picture that changes on a terminal, a line for each change
+/// elsewhere, one JSON object for each change with `--json`.
+///
+/// # Errors
+/// The database's, and those of writing.
+pub(super) async fn watch(pool: &PgPool, id: JobId, console: Console) -> Result<Exit, Fail> {
+    let mut shown: Option<RunView> = None;
+    let mut is_first = true;
+    let next = async || -> Result<RunView, Fail> {
+        loop {
+            if !std::mem::take(&mut is_first) {
+                tokio::time::sleep(LOOK).await;
+            }
+            let view = view::of(&look(pool, id).await?);
+            if !console.is_json() {
+                return Ok(view);
+            }
+            if shown.as_ref() != Some(&view) {
+                console.show(&view, Vec::new)?;
+                shown = Some(view.clone());
+                return Ok(view);
+            }
+        }
+    };
+    let output: Box<dyn io::Write> =
+        if console.is_json() { Box::new(io::sink()) } else { Box::new(io::stdout()) };
+    let mut screen = Screen::new(output, console.style());
+    let ended = render::watch(next, Utc::now, &mut screen).await?;
+    io::stdout().flush()?;
+    Ok(ended.status.exit().unwrap_or(Exit::Ok))
+}
+
+async fn look(pool: &PgPool, id: JobId) -> Result<runs::RunDetails, OpsError> {
+    runs::show(pool, id).await
+}

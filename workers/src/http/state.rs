@@ -1,0 +1,64 @@
+//! What every handler may use.
+
+use std::sync::Arc;
+
+use autopilot_engine::Waker;
+use autopilot_workflows::integrations::phone::Country;
+use axum::extract::FromRef;
+use axum::http::StatusCode;
+use secrecy::SecretString;
+use sqlx::PgPool;
+
+use super::auth::ApiToken;
+use super::limits::{BodyLimit, RETRY_AFTER};
+use super::problem::Problem;
+use crate::app;
+use crate::config::Config;
+use crate::fail::Fail;
+
+/// What every handler may use; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Http {
+    pub(super) pool: PgPool,
+    pub(super) waker: Waker,
+    pub(super) token: ApiToken,
+    pub(super) stripe_secrets: Arc<[SecretString]>,
+    pub(super) default_country: Country,
+    body_limit: BodyLimit,
+}
+
+impl Http {
+    /// Starts the task that sends hints to the workers; connects to nothing.
+    ///
+    /// # Errors
+    /// Never for a configuration that was accepted.
+    pub(crate) fn new(config: &Config, pool: PgPool) -> Result<Self, Fail> {
+        Ok(Self {
+            waker: Waker::start(pool.clone()),
+            pool,
+            token: ApiToken::new(config.http.api_token.as_ref()),
+            stripe_secrets: config.stripe.webhook_secrets.as_slice().into(),
+            default_country: app::default_country(&config.provisioning)?,
+            body_limit: BodyLimit(config.http.body_limit),
+        })
+    }
+}
+
+impl FromRef<Http> for BodyLimit {
+    fn from_ref(http: &Http) -> Self {
+        http.body_limit
+    }
+}
+
+/// The database did not do it: come again. The reason is in the log, for it names places that strangers need
+/// not know.
+pub(super) fn unavailable() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "The database did not answer; nothing was done.")
+        .retry_after(RETRY_AFTER)
+}
+
+/// [`unavailable`], with the reason in the log.
+pub(super) fn refused(error: impl std::error::Error) -> Problem {
+    tracing::error!(%error, "the database did not do what a request asked");
+    unavailable()
+}
