@@ -16,6 +16,9 @@ use crate::processes::{Process, Program, until};
 const WEBHOOK_SECRET: &str = "whsec_demo_demo_demo_demo_demo_demo";
 const API_TOKEN: &str = "the-demo-has-nothing-to-hide-from-you";
 
+/// The state in which each step was last shown.
+type Seen = HashMap<String, String>;
+
 /// The demo's cast.
 struct Stage {
     sandbox: Sandbox,
@@ -37,8 +40,9 @@ pub(crate) async fn tell(keep: bool) -> Result<(), Trouble> {
     let url = postgres.url(&name)?;
     let folder = folder()?;
     let stage = set(&url, &folder, begun).await?;
-    let worker = first_act(&stage).await?;
-    let worker = second_act(&stage, worker).await?;
+    let mut seen = HashMap::new();
+    let worker = first_act(&stage, &mut seen).await?;
+    let worker = second_act(&stage, worker, &mut seen).await?;
     finale(&stage, &folder).await?;
     if keep {
         hint_at_commands(&stage, &folder)?;
@@ -83,7 +87,7 @@ async fn set(url: &str, folder: &Path, begun: Instant) -> Result<Stage, Trouble>
 }
 
 /// A checkout is paid; the first worker is killed when Twilio has sold the number and not yet said so.
-async fn first_act(stage: &Stage) -> Result<Process, Trouble> {
+async fn first_act(stage: &Stage, seen: &mut Seen) -> Result<Process, Trouble> {
     // Twilio's answer to the purchase gets lost: the worst moment for a worker to die.
     let lost_answer = Rule::new(Provider::Twilio, Fault::Stall)
         .method("POST")
@@ -100,9 +104,8 @@ async fn first_act(stage: &Stage) -> Result<Process, Trouble> {
     ));
     let worker = stage.program.start("worker-a", &["serve", "--workers"])?;
     stage.say(&format!("worker A starts, process {}", worker.pid()));
-    let mut seen = HashMap::new();
     until("a number is bought", async || {
-        stage.show_progress(&mut seen).await?;
+        stage.show_progress(seen).await?;
         Ok(stage.sandbox.summary().await?.effects_of("twilio.buy_number") == 1)
     })
     .await?;
@@ -110,7 +113,7 @@ async fn first_act(stage: &Stage) -> Result<Process, Trouble> {
 }
 
 /// Another worker takes over and finishes.
-async fn second_act(stage: &Stage, first: Process) -> Result<Process, Trouble> {
+async fn second_act(stage: &Stage, first: Process, seen: &mut Seen) -> Result<Process, Trouble> {
     let pid = first.pid();
     first.kill()?;
     stage.say(&format!(
@@ -121,9 +124,8 @@ async fn second_act(stage: &Stage, first: Process) -> Result<Process, Trouble> {
         "worker B starts, process {}, and waits for A's lease to run out",
         worker.pid()
     ));
-    let mut seen = HashMap::new();
     until("the studio is provisioned", async || {
-        let status = stage.show_progress(&mut seen).await?;
+        let status = stage.show_progress(seen).await?;
         match status.as_str() {
             "completed" => Ok(true),
             "queued" | "running" | "waiting" | "retrying" => Ok(false),
@@ -181,7 +183,7 @@ impl Stage {
     }
 
     /// Prints each step that has come further; answers the run's status.
-    async fn show_progress(&self, seen: &mut HashMap<String, String>) -> Result<String, Trouble> {
+    async fn show_progress(&self, seen: &mut Seen) -> Result<String, Trouble> {
         let run = self.api.status(self.studio).await?;
         for (name, state) in steps(&run) {
             if state != "pending" && seen.get(&name) != Some(&state) {
@@ -215,7 +217,7 @@ fn environment(url: &str, sandbox: &Sandbox) -> Vec<(String, String)> {
     set("DATABASE_URL", url);
     set("STRIPE_WEBHOOK_SECRET", WEBHOOK_SECRET);
     set("AUTOPILOT_API_TOKEN", API_TOKEN);
-    set("ENCRYPTION_KEY", "demo:ZGVtbyBkZW1vIGRlbW8gMDEyMzQ1Njc4OWFiY2RlZmc=");
+    set("ENCRYPTION_KEY", "demo:nQlm0Sb/jXRTmiZng3CwwyzfU8cevs4j/4Vgz5oARSs=");
     set("PUBLIC_BASE_URL", "https://demo.example");
     set("AUTOPILOT__HTTP__BIND", "127.0.0.1:0");
     set("AUTOPILOT__WORKER__LEASE", "3s");

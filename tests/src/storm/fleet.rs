@@ -184,7 +184,7 @@ fn environment(
     let mut set = |name: &str, value: &str| env.push((name.to_owned(), value.to_owned()));
     set("DATABASE_URL", database);
     set("STRIPE_WEBHOOK_SECRET", webhook_secret);
-    set("ENCRYPTION_KEY", "storm:c3Rvcm0gc3Rvcm0gMDEyMzQ1Njc4OWFiY2RlZmdoaWo=");
+    set("ENCRYPTION_KEY", "storm:MuApZfODMzrbToUR2qtxmJmc+S+mY5+AfgM+ACmSMcI=");
     set("PUBLIC_BASE_URL", "https://storm.example");
     set("AUTOPILOT_API_TOKEN", "a-token-for-the-storm-and-nothing-else");
     set("AUTOPILOT__HTTP__BIND", "127.0.0.1:0");
