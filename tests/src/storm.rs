@@ -93,8 +93,10 @@ pub async fn run(plan: Plan) -> Report {
     let mut fleet = Fleet::start(&plan, &database.url(), &sandbox.env(), WEBHOOK_SECRET);
     let http = fleet.http_address().await;
     let started = Instant::now();
-    deliver(&sandbox, &http, &studios).await;
-    let put_back = blow(&mut fleet, database.pool(), &plan, started).await;
+    let ((), put_back) = tokio::join!(
+        deliver(&sandbox, &http, &studios),
+        blow(&mut fleet, database.pool(), &plan, started)
+    );
     let took = started.elapsed();
     let (kills, pauses) = (fleet.kills, fleet.pauses);
     let refused = fleet.finish().await;
@@ -117,7 +119,7 @@ fn script_faults(sandbox: &Sandbox, workflows: usize) {
         }
     }
     for provider in [Provider::Twilio, Provider::Stripe, Provider::Whatsapp] {
-        let slow = Rule::new(provider, Fault::Delay { ms: 40 }).times(u32::MAX);
+        let slow = Rule::new(provider, Fault::Delay { ms: 80 }).times(u32::MAX);
         sandbox.faults().add(slow);
     }
 }

@@ -47,6 +47,17 @@ CREATE TRIGGER audit_delete BEFORE DELETE ON engine.job FOR EACH ROW
     WHEN (OLD.state = 1) EXECUTE FUNCTION audit.on_leave();
 ";
 
+/// Heartbeats are answered late, with and without the fence: a process that wakes up learns late that it was declared
+/// dead, so its attempts do write, and only the fence is left to refuse them.
+const LATE_BEATS: &str = r"
+CREATE FUNCTION audit.late() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_sleep(0.3);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER late BEFORE UPDATE ON engine.worker FOR EACH STATEMENT EXECUTE FUNCTION audit.late();
+";
+
 /// Takes the fence away: every claim of a job keeps one token, so that no attempt can be told from the one before.
 const NO_FENCE: &str = r"
 CREATE FUNCTION audit.same_token() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -59,6 +70,7 @@ CREATE TRIGGER no_fence BEFORE INSERT OR UPDATE ON engine.job FOR EACH ROW EXECU
 
 pub(super) async fn install(pool: &PgPool, fence: bool) {
     sqlx::raw_sql(AUDIT).execute(pool).await.expect("the audit is installed");
+    sqlx::raw_sql(LATE_BEATS).execute(pool).await.expect("heartbeats are answered late");
     if !fence {
         sqlx::raw_sql(NO_FENCE).execute(pool).await.expect("the fence is taken away");
     }

@@ -26,6 +26,7 @@ pub(super) struct Fleet {
 #[derive(Debug)]
 struct Worker {
     child: Child,
+    /// Until when it is paused.
     paused: Option<Instant>,
 }
 
@@ -82,13 +83,10 @@ impl Fleet {
 
     /// One kill or one pause, and the resumption of whoever has been paused past the lease.
     pub(super) async fn strike(&mut self, random: &mut Random) {
-        let pause = Duration::from_millis(300 + random.below(600));
-        tokio::time::sleep(pause).await; // The storm's own rhythm: nothing is concluded from it.
-        for worker in &mut self.workers {
-            if worker.paused.is_some_and(|since| since.elapsed() > LEASE.mul_f64(1.5)) {
-                signal(&worker.child, Signal::CONT);
-                worker.paused = None;
-            }
+        let next = Instant::now() + Duration::from_millis(300 + random.below(600));
+        while Instant::now() < next {
+            self.resume();
+            tokio::time::sleep(Duration::from_millis(20)).await; // The storm's own rhythm: nothing is concluded from it.
         }
         let awake: Vec<usize> = (0..self.workers.len())
             .filter(|index| self.workers.get(*index).is_some_and(|worker| worker.paused.is_none()))
@@ -97,17 +95,27 @@ impl Fleet {
         let Some(index) = awake.get(chosen).copied() else { return };
         // At least half of the fleet stays awake, so that the storm ends.
         if random.below(100) < 50 && awake.len() > self.workers.len() / 2 {
-            self.pause(index);
+            // A little longer than the lease: whoever took over is in the middle of it when this one wakes up.
+            self.pause(index, LEASE + Duration::from_millis(random.below(1_500)));
         } else {
             self.kill(index);
         }
     }
 
-    fn pause(&mut self, index: usize) {
+    fn pause(&mut self, index: usize, time: Duration) {
         if let Some(worker) = self.workers.get_mut(index) {
             signal(&worker.child, Signal::STOP);
-            worker.paused = Some(Instant::now());
+            worker.paused = Some(Instant::now() + time);
             self.pauses += 1;
+        }
+    }
+
+    fn resume(&mut self) {
+        for worker in &mut self.workers {
+            if worker.paused.is_some_and(|until| Instant::now() >= until) {
+                signal(&worker.child, Signal::CONT);
+                worker.paused = None;
+            }
         }
     }
 
@@ -191,7 +199,7 @@ fn environment(
     set("AUTOPILOT__LOG__FORMAT", "json");
     set("AUTOPILOT__LOG__FILTER", "warn");
     set("AUTOPILOT__WORKER__LEASE", &millis(LEASE));
-    set("AUTOPILOT__WORKER__HEARTBEAT_INTERVAL", "500ms");
+    set("AUTOPILOT__WORKER__HEARTBEAT_INTERVAL", "750ms");
     set("AUTOPILOT__WORKER__POLL_MAX", "500ms");
     for provider in ["STRIPE", "TWILIO", "WHATSAPP", "OPENAI"] {
         set(&format!("AUTOPILOT__{provider}__CONNECT_TIMEOUT"), "1s");
