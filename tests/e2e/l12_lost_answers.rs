@@ -80,7 +80,7 @@ async fn l12_a_checkpoint_whose_answer_was_lost_is_there_once() {
 
 #[tokio::test]
 async fn l12_a_transaction_whose_answer_was_lost_takes_effect_once() {
-    for cut in both() {
+    for (cut, attempts) in both().into_iter().zip([1, 2]) {
         let world = cut_after_the_gate(cut, |_, run| {
             Box::pin(async move {
                 run.app.gate("here").pass().await;
@@ -93,6 +93,9 @@ async fn l12_a_transaction_whose_answer_was_lost_takes_effect_once() {
         })
         .await;
         assert_eq!(world.count("ledger").await, 1);
+        // One that took place costs nothing; one that did not is a failed attempt.
+        let spent = format!("engine.history WHERE attempt = {attempts}");
+        assert_eq!(world.count(&spent).await, 1);
         assert_eq!(world.count("engine.step WHERE state = 'done'").await, 1);
         world.finish().await;
     }

@@ -1,5 +1,7 @@
 //! Marks: a claim that starts where the last one ended still finds everything.
 
+use std::time::Duration;
+
 use autopilot_engine::{NewJob, enqueue};
 use autopilot_tests::{Lab, Script, World, eventually};
 use sqlx::Connection;
@@ -15,32 +17,25 @@ async fn noting() -> World<Lab> {
 }
 
 #[tokio::test]
-async fn a_job_that_commits_long_after_the_mark_has_passed_it_is_found() {
-    let world = noting().await;
+async fn a_job_that_commits_long_after_the_mark_has_passed_it_is_found_before_the_lane_is_empty() {
+    let mut world = noting().await;
+    world.config.queues = vec![("default".to_owned(), 1)];
     let mut late = world.connect().await;
     let mut tx = late.begin().await.unwrap();
-    assert!(
-        !enqueue(&mut tx, &[NewJob::of(&Script::new("late")).unwrap()]).await.unwrap().is_empty()
-    );
+    assert!(!enqueue(&mut tx, &[Script::new("late").job()]).await.unwrap().is_empty());
+    world.clock.advance_alive(Duration::from_secs(5)).await.unwrap();
+    // One at a time, so that every claim finds work and goes on from where the last one ended.
+    let backlog: Vec<NewJob> = (0..10_000).map(|_| Script::new("early").job()).collect();
+    let mut others = world.pool().begin().await.unwrap();
+    assert!(!enqueue(&mut others, &backlog).await.unwrap().is_empty());
+    others.commit().await.unwrap();
     let process = world.start();
-    // The lane stays busy, so that claims go on from the fast mark, past the job nobody can see yet.
-    world.execute("CREATE TABLE begun AS SELECT clock_timestamp() AS at").await;
-    eventually("the mark moves on for two seconds", async || {
-        world.enqueue(&Script::new("early")).await;
-        world.count("begun WHERE clock_timestamp() > at + interval '2 s'").await == 1
-    })
-    .await;
-    assert_eq!(world.app.count("late"), 0);
+    eventually("the mark has moved", async || world.app.count("early") > 10).await;
     tx.commit().await.unwrap();
-    eventually("the late one is found although the lane stays busy", async || {
-        world.enqueue(&Script::new("early")).await;
-        world.app.count("late") == 1
-    })
-    .await;
-    world.idle().await;
+    eventually("the late one runs", async || world.app.count("late") == 1).await;
+    assert!(world.count("engine.job").await > 0, "not only when the lane was empty");
     process.stop().await;
-    assert_eq!(world.app.count("late"), 1);
-    world.finish().await;
+    world.close().await;
 }
 
 #[tokio::test]
@@ -64,20 +59,23 @@ async fn a_snapshot_that_somebody_holds_does_not_hold_up_claims() {
 
 #[tokio::test]
 async fn a_job_that_was_given_back_lies_above_every_mark() {
-    let world = World::lab(|_, run| {
+    let mut world = World::lab(|_, run| {
         Box::pin(async move {
-            run.app.note("attempt");
-            if run.app.count("attempt") < 3 {
-                run.sleep("nap", std::time::Duration::ZERO).await?;
-            }
+            run.app.gate("here").pass().await;
             Ok(())
         })
     })
     .await;
+    world.clock.freeze().await.unwrap();
+    world.config.drain = Duration::ZERO;
     world.enqueue(&Script::default()).await;
-    let enqueued: String = world.value("SELECT run_at::text FROM engine.job").await;
-    world.drain_all().await;
-    assert!(world.app.count("attempt") >= 2);
-    assert_eq!(world.count(&format!("engine.history WHERE finished_at > '{enqueued}'")).await, 1);
+    let process = world.start();
+    world.app.gate("here").reached(1).await;
+    world.clock.advance_alive(Duration::from_secs(3_600)).await.unwrap();
+    process.stop().await;
+    // Marks may have passed the time at which it was due at first.
+    assert_eq!(world.count("engine.job WHERE state = 0 AND run_at = engine.now()").await, 1);
+    world.app.gate("here").open();
+    world.drain().await;
     world.finish().await;
 }
