@@ -30,5 +30,7 @@ mod rescue_races;
 mod retries;
 mod steps;
 mod steps_unusual;
+mod storm;
 mod stripe_events;
+mod tidy;
 mod waiting;

@@ -4,7 +4,7 @@
 //!
 //! `fence: false` takes the fence away inside the database (every claim keeps one token), and the checker must see it.
 
-mod audit;
+pub mod audit;
 mod checker;
 mod fleet;
 
@@ -81,7 +81,11 @@ impl Report {
 pub async fn run(plan: Plan) -> Report {
     std::fs::create_dir_all(&plan.folder).expect("the storm's folder can be made");
     let database = TestDatabase::create(&[&MIGRATOR, &autopilot_workflows::MIGRATOR]).await;
-    audit::install(database.pool(), plan.fence).await;
+    audit::watch(database.pool()).await;
+    audit::answer_beats_late(database.pool()).await;
+    if !plan.fence {
+        audit::take_the_fence_away(database.pool()).await;
+    }
     let ledger = plan.folder.join("ledger.jsonl");
     drop(std::fs::remove_file(&ledger));
     let mut options = Options::new(&ledger);

@@ -1,5 +1,7 @@
-//! What the database itself notes of who writes: triggers that compare the writer of each row with the process that
-//! holds the job at that moment. They know nothing of tokens, so they also see what happens without a fence.
+//! What the database itself notes of who writes.
+//!
+//! Triggers compare the writer of each row with the process that holds the job at that moment. They know nothing of
+//! tokens, so they also see what happens without a fence.
 
 use sqlx::PgPool;
 
@@ -68,10 +70,26 @@ END $$;
 CREATE TRIGGER no_fence BEFORE INSERT OR UPDATE ON engine.job FOR EACH ROW EXECUTE FUNCTION audit.same_token();
 ";
 
-pub(super) async fn install(pool: &PgPool, fence: bool) {
+/// Notes from now on every write by a process that does not hold the job.
+///
+/// # Panics
+/// When the database refuses.
+pub async fn watch(pool: &PgPool) {
     sqlx::raw_sql(AUDIT).execute(pool).await.expect("the audit is installed");
+}
+
+/// Answers heartbeats late from now on; [`watch`] comes first.
+///
+/// # Panics
+/// When the database refuses.
+pub async fn answer_beats_late(pool: &PgPool) {
     sqlx::raw_sql(LATE_BEATS).execute(pool).await.expect("heartbeats are answered late");
-    if !fence {
-        sqlx::raw_sql(NO_FENCE).execute(pool).await.expect("the fence is taken away");
-    }
+}
+
+/// Takes the fence away from now on; [`watch`] comes first.
+///
+/// # Panics
+/// When the database refuses.
+pub async fn take_the_fence_away(pool: &PgPool) {
+    sqlx::raw_sql(NO_FENCE).execute(pool).await.expect("the fence is taken away");
 }
