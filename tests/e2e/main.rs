@@ -5,6 +5,7 @@
 
 mod crashes;
 mod enqueueing;
+mod isolation;
 mod l01_claim;
 mod l02_fence;
 mod l03_before_a_call;

@@ -174,6 +174,18 @@ async fn a_mail_server_that_refuses_the_login_degrades_the_run_and_holds_up_noth
     studio.finish().await;
 }
 
+#[tokio::test]
+async fn an_answer_of_stripe_that_cannot_be_read_is_asked_for_again() {
+    let studio = Studio::paid().await;
+    studio.sandbox.faults().add(Rule::new(Provider::Stripe, Fault::Malformed));
+    studio.trigger().await;
+    studio.world.drain_all().await;
+    assert_eq!(studio.progress().await, "completed 100 %");
+    let said = "ensure_subscription INTEGRATION_OFFLINE stripe_unreadable none retried";
+    assert_eq!(failures(&studio).await, [said]);
+    studio.finish().await;
+}
+
 fn taken() -> Fault {
     let body = json!({"code": 21422, "message": "not available", "status": 400});
     Fault::Status { status: 400, retry_after: None, body: Some(body) }
