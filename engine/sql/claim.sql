@@ -17,6 +17,6 @@ WITH me AS MATERIALIZED (
     LIMIT $4
 )
 UPDATE engine.job j
-SET state = 1, token = j.token + 1, attempt = j.attempt + 1, worker = $2
+SET state = 1, token = j.token + 1, attempt = j.attempt + 1, worker = $2, again = false
 WHERE j.ctid = ANY (ARRAY(SELECT ctid FROM chosen))
 RETURNING j.id, j.workspace, j.kind, j.queue, j.priority, j.run_at, j.token, j.attempt, j.crashes, j.payload

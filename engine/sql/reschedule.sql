@@ -1,15 +1,25 @@
 -- Gives running jobs back. Moves: running -> ready. `counts` false returns the attempt (sleep, wait, drain),
--- `parked` takes the earliest wake time of the run's waiting steps. run_at never lies in the past of the clock,
--- so nothing becomes ready below a safe mark. Index: job_pkey; leaves job_lane behind (not HOT).
+-- `parked` takes the earliest wake time of the run's waiting steps, or now when another look was asked for while it
+-- ran. run_at never lies in the past of the clock, so nothing becomes ready below a safe mark. Index: job_pkey;
+-- leaves job_lane behind (not HOT).
+WITH mine AS (
+    SELECT i.*, j.again AND i.parked AS look
+    FROM unnest($1::uuid[], $2::bigint[], $3::double precision[], $4::boolean[], $5::boolean[], $6::boolean[])
+         AS i(id, token, delay, counts, parked, crashed)
+    JOIN engine.job j ON j.id = i.id AND j.token = i.token AND j.state = 1
+), woken AS (
+    UPDATE engine.step s SET wake_at = engine.clock()
+    FROM mine WHERE mine.look AND s.job = mine.id AND s.state = 'waiting' AND s.wake_event IS NOT NULL
+)
 UPDATE engine.job j
-SET state = 0, worker = NULL,
+SET state = 0, worker = NULL, again = false,
     attempt = j.attempt - (NOT i.counts)::integer,
     crashes = j.crashes + i.crashed::integer,
     run_at = CASE
+        WHEN i.look THEN engine.clock()
         WHEN i.parked THEN greatest(engine.clock(),
             (SELECT min(s.wake_at) FROM engine.step s WHERE s.job = j.id AND s.state = 'waiting'))
         ELSE engine.clock() + make_interval(secs => i.delay)
     END
-FROM unnest($1::uuid[], $2::bigint[], $3::double precision[], $4::boolean[], $5::boolean[], $6::boolean[])
-     AS i(id, token, delay, counts, parked, crashed)
+FROM mine i
 WHERE j.id = i.id AND j.token = i.token AND j.state = 1

@@ -37,8 +37,10 @@ pub(crate) async fn run<A: Send + Sync + 'static>(
     job: Claimed,
     cancel: CancellationToken,
 ) {
+    // Whatever panics outside the job's own code (decoding, dropping) must not leave the job running for ever.
+    let performing = AssertUnwindSafe(perform(app, world, registry, &job)).catch_unwind();
     let change = tokio::select! {
-        change = perform(app, world, registry, &job) => change,
+        change = performing => change.unwrap_or_else(|panic| panicked(&job, panic.as_ref())),
         () = cancel.cancelled() => {
             tracing::info!(job = %job.claim.job, token = job.claim.token, "attempt dropped: the job is not ours any more");
             return;
@@ -105,6 +107,13 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
         .map(|text| (*text).to_owned())
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "no text".to_owned())
+}
+
+/// The end of an attempt that panicked outside the job's own code.
+fn panicked(job: &Claimed, panic: &(dyn std::any::Any + Send)) -> Option<Change> {
+    let ending = Ending { degraded: false, waiting: false, step: None };
+    let ended = Ended::Panicked(panic_text(panic));
+    conclude(job, Retry::DEFAULT, ended, Change::of(job.claim), ending)
 }
 
 /// Turns the end of the code into the end of the attempt.

@@ -104,7 +104,6 @@ async fn write(pool: &PgPool, mut batch: Vec<(Change, Answer)>) {
                     let ownership = if owned.contains(&change.claim) {
                         Ownership::Owned
                     } else {
-                        tracing::warn!(job = %change.claim.job, token = change.claim.token, "late write refused");
                         Ownership::Lost
                     };
                     reply(answer, Ok(ownership));

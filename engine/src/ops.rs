@@ -39,7 +39,7 @@ pub enum OpsError {
 /// When there is no such job, when it runs or is completed, or when another live job holds its unique key.
 pub async fn retry(pool: &PgPool, id: JobId) -> Result<String, OpsError> {
     let mut tx = pool.begin().await?;
-    if let Some(queue) = hasten(&mut tx, id).await? {
+    if let Some(Hastened { queue, due: true }) = hasten(&mut tx, id).await? {
         tx.commit().await?;
         return Ok(queue);
     }
@@ -83,15 +83,25 @@ pub async fn cancel(pool: &PgPool, id: JobId) -> Result<(), OpsError> {
     })
 }
 
+/// A job that looks again as soon as it can.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hastened {
+    /// Its queue, for a wake-up.
+    pub queue: String,
+    /// Whether it is due now; otherwise it runs, and looks once more before it waits.
+    pub due: bool,
+}
+
 /// Makes a job due now if it is scheduled, retrying or waiting, and lets its waiting steps look again.
 ///
-/// In the caller's transaction; the answer is its queue when there was anything to hasten.
+/// In the caller's transaction. A job that runs looks once more before it waits; nothing came of it when the job
+/// is due already or gone.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn hasten(conn: &mut PgConnection, id: JobId) -> Result<Option<String>, sqlx::Error> {
+pub async fn hasten(conn: &mut PgConnection, id: JobId) -> Result<Option<Hastened>, sqlx::Error> {
     sqlx::query_file!("sql/ops/wake_steps.sql", id.uuid()).execute(&mut *conn).await?;
-    sqlx::query_file_scalar!("sql/ops/hasten.sql", id.uuid()).fetch_optional(conn).await
+    sqlx::query_file_as!(Hastened, "sql/ops/hasten.sql", id.uuid()).fetch_optional(conn).await
 }
 
 /// An event has come, in the caller's transaction: the runs that wait for it go on. How many there were.
@@ -102,7 +112,9 @@ pub async fn signal(conn: &mut PgConnection, event: &str) -> Result<usize, sqlx:
     let waiting: Vec<Uuid> =
         sqlx::query_file_scalar!("sql/ops/signal.sql", event).fetch_all(&mut *conn).await?;
     for job in &waiting {
-        sqlx::query_file_scalar!("sql/ops/hasten.sql", job).fetch_optional(&mut *conn).await?;
+        sqlx::query_file_as!(Hastened, "sql/ops/hasten.sql", job)
+            .fetch_optional(&mut *conn)
+            .await?;
     }
     Ok(waiting.len())
 }

@@ -263,7 +263,14 @@ impl<'a, A> Run<'a, A> {
         self.note(StepWrite::new(step.name, StepState::Started));
         self.write_pending().await?;
         let at = At::new(self, step.name);
-        at.before_call().await?;
+        if let Err(stop) = at.before_call().await {
+            if promise == Promise::AtMostOnce {
+                // Its end is known: it did not begin, so the next attempt may.
+                let unbegun = "not begun: the lease was too short for the call";
+                self.note(StepWrite::new(step.name, StepState::Failed).detail(unbegun));
+            }
+            return Err(stop);
+        }
         self.world.reach(Boundary::AfterStarted, Some(step.name)).await;
         let limit = step.timeout.unwrap_or(self.world.call_timeout);
         self.current = Some(step.name);

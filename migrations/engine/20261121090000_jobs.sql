@@ -33,7 +33,8 @@ CREATE TABLE engine.dead_worker (
 );
 
 -- What is to be done and what is being done; nothing else. A finished job leaves for `history`, a failed one for
--- `dead_letter`. No index holds state, token or worker: a claim is a HOT update (half of each page is kept free).
+-- `dead_letter`. No index holds state, token or worker: a claim is a HOT update (a bit more than half of each page is
+-- kept free, for the second version of every row and its line pointer).
 CREATE TABLE engine.job (
     id         uuid PRIMARY KEY,
     workspace  uuid NOT NULL,
@@ -46,11 +47,12 @@ CREATE TABLE engine.job (
     attempt    integer NOT NULL DEFAULT 0,                          -- claims that count against the retries
     crashes    integer NOT NULL DEFAULT 0,                          -- attempts that ended without a word
     worker     uuid,
+    again      boolean NOT NULL DEFAULT false,                      -- somebody asked for another look while it ran
     unique_key text,
     payload    jsonb NOT NULL,
     created_at timestamptz NOT NULL DEFAULT engine.clock(),
     CHECK ((state = 1) = (worker IS NOT NULL))
-) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+) WITH (fillfactor = 45, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 
 CREATE INDEX job_lane ON engine.job (queue, priority, run_at, id);
 -- At most one live job per kind and key: the row itself is the slot, so no crash can leak it (L11).

@@ -69,3 +69,49 @@ async fn a_run_that_sleeps_survives_a_crash_at_any_boundary() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_provider_that_can_be_asked_is_used_once_wherever_the_crash_was() {
+    let make = async || {
+        World::lab(|_, run| {
+            Box::pin(async move {
+                // This provider knows no keys: what it is told twice, it does twice.
+                run.reconcile(
+                    "buy",
+                    async |at| Ok((at.app.count("bought") > 0).then_some(())),
+                    async |at| {
+                        at.app.note("bought");
+                        Ok(())
+                    },
+                )
+                .await
+            })
+        })
+        .await
+    };
+    crash_at_every_step(make, &Script::default(), async |world, place| {
+        assert_eq!(world.app.count("bought"), 1, "{place}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_successor_is_enqueued_once_wherever_the_crash_was() {
+    let make = async || {
+        World::lab(|label, run| {
+            Box::pin(async move {
+                run.step("one", async |at| at.app.call("one", &at.key)).await?;
+                if label.is_empty() {
+                    run.enqueue(Script::new("next").job());
+                }
+                Ok(())
+            })
+        })
+        .await
+    };
+    crash_at_every_step(make, &Script::default(), async |world, place| {
+        assert_eq!(world.count("engine.history WHERE outcome = 'completed'").await, 2, "{place}");
+        assert_eq!(world.app.effects(), ["one", "one"], "{place}");
+    })
+    .await;
+}

@@ -1,5 +1,28 @@
 //! End-to-end tests: the engine on a real Postgres, one database for each test.
 //!
 //! A file for each rule of the lease, whose tests begin with its number, and a file for each concern beside them.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod crashes;
+mod enqueueing;
+mod l01_claim;
+mod l02_fence;
+mod l03_before_a_call;
+mod l04_heartbeat;
+mod l05_clock;
+mod l06_long_jobs;
+mod l07_crashes;
+mod l08_one_commit;
+mod l09_drain;
+mod l10_cancel;
+mod l11_unique;
+mod l12_lost_answers;
+mod lanes;
+mod partition;
+mod poison;
+mod progress;
+mod rescue_races;
+mod retries;
+mod steps;
+mod steps_unusual;
+mod waiting;

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use autopilot_engine::{Job, Planned, Registry, Result, Run, StepKey};
+use autopilot_engine::{Job, NewJob, Planned, Registry, Result, Run, StepKey};
 use serde::{Deserialize, Serialize};
 
 use crate::gate::Gate;
@@ -115,6 +115,15 @@ impl Script {
     pub fn unique(mut self, key: &str) -> Self {
         self.unique = Some(key.to_owned());
         self
+    }
+
+    /// As a job that can be enqueued.
+    ///
+    /// # Panics
+    /// Never: a script is JSON.
+    #[must_use]
+    pub fn job(&self) -> NewJob {
+        NewJob::of(self).unwrap()
     }
 }
 

@@ -6,6 +6,7 @@
     clippy::panic,
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::print_stderr,
     reason = "a harness reports by failing the test"
 )]
 
@@ -13,6 +14,7 @@ mod crash;
 mod gate;
 mod lab;
 mod proxy;
+pub mod storm;
 mod wait;
 mod world;
 

@@ -1,11 +1,12 @@
 //! A network between a worker and its database that a test can cut at the worst moment.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use std::str::FromStr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -47,12 +48,12 @@ pub struct Proxy {
 
 #[derive(Debug)]
 struct Wire {
-    armed: Mutex<Option<Cut>>,
+    armed: Mutex<VecDeque<Cut>>,
     cuts: watch::Sender<usize>,
     /// While false nothing passes, in neither direction: packets vanish.
     passing: watch::Sender<bool>,
-    /// While false connections are refused and the open ones are reset.
-    reachable: watch::Sender<bool>,
+    /// Goes up when all open connections are to break.
+    resets: watch::Sender<usize>,
 }
 
 impl Proxy {
@@ -66,10 +67,10 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let wire = Arc::new(Wire {
-            armed: Mutex::new(None),
+            armed: Mutex::default(),
             cuts: watch::Sender::new(0),
             passing: watch::Sender::new(true),
-            reachable: watch::Sender::new(true),
+            resets: watch::Sender::new(0),
         });
         let closed = CancellationToken::new();
         tokio::spawn(closed.clone().run_until_cancelled_owned(accept(
@@ -93,9 +94,9 @@ impl Proxy {
         PgPoolOptions::new().max_connections(5).connect_with(options).await.unwrap()
     }
 
-    /// Cuts the next connection that fits, once.
+    /// Cuts the next connection that fits, once. Several cuts wait for each other in their order.
     pub fn arm(&self, cut: Cut) {
-        *self.wire.armed.lock().unwrap_or_else(PoisonError::into_inner) = Some(cut);
+        self.wire.armed.lock().unwrap_or_else(PoisonError::into_inner).push_back(cut);
     }
 
     /// How many connections were cut by [`arm`](Self::arm).
@@ -109,9 +110,9 @@ impl Proxy {
         self.wire.passing.send_replace(passing);
     }
 
-    /// Refuses and resets connections (`false`), or takes them again.
-    pub fn reachable(&self, reachable: bool) {
-        self.wire.reachable.send_replace(reachable);
+    /// Breaks all open connections; new ones are taken.
+    pub fn reset(&self) {
+        self.wire.resets.send_modify(|resets| *resets += 1);
     }
 }
 
@@ -124,9 +125,6 @@ impl Drop for Proxy {
 async fn accept(listener: TcpListener, target: String, wire: Arc<Wire>) {
     loop {
         let Ok((client, _)) = listener.accept().await else { continue };
-        if !*wire.reachable.borrow() {
-            continue; // Dropped: the client sees a reset.
-        }
         let Ok(server) = TcpStream::connect(&target).await else { continue };
         tokio::spawn(relay(client, server, Arc::clone(&wire)));
     }
@@ -138,11 +136,11 @@ async fn relay(client: TcpStream, server: TcpStream, wire: Arc<Wire>) {
     let (from_server, to_server) = server.into_split();
     // Set when the client has said what is to have no answer.
     let doomed = Arc::new(watch::Sender::new(false));
-    let mut reachable = wire.reachable.subscribe();
+    let mut resets = wire.resets.subscribe();
     tokio::select! {
         () = requests(from_client, to_server, &wire, &doomed) => {}
         () = replies(from_server, to_client, &wire, &doomed) => {}
-        _ = reachable.wait_for(|reachable| !reachable) => {}
+        _ = resets.changed() => {}
     }
     // Both halves are dropped here: the connection is gone in both directions.
 }
@@ -192,10 +190,10 @@ impl Wire {
         drop(self.passing.subscribe().wait_for(|passing| *passing).await);
     }
 
-    /// The armed cut, if these bytes are what it waits for; it is then spent.
+    /// The first armed cut, if these bytes are what it waits for; it is then spent.
     fn fits(&self, bytes: &[u8], by_client: bool) -> Option<Cut> {
         let mut armed = self.armed.lock().unwrap_or_else(PoisonError::into_inner);
-        let pattern = match armed.as_ref()? {
+        let pattern = match armed.front()? {
             Cut::Answer(pattern) | Cut::Request(pattern) if by_client => pattern,
             Cut::Reply(pattern) if !by_client => pattern,
             Cut::Answer(_) | Cut::Request(_) | Cut::Reply(_) => return None,
@@ -204,6 +202,6 @@ impl Wire {
             return None;
         }
         self.cuts.send_modify(|cuts| *cuts += 1);
-        armed.take()
+        armed.pop_front()
     }
 }

@@ -96,10 +96,18 @@ impl<A: Send + Sync + 'static> World<A> {
     /// # Panics
     /// When the database refuses.
     pub async fn enqueue<J: Job>(&self, job: &J) -> JobId {
-        self.submit(NewJob::of(job).expect("the job is JSON")).await.id()
+        self.add(NewJob::of(job).expect("the job is JSON")).await
     }
 
-    /// Enqueues a job in a transaction of its own.
+    /// Enqueues a job, wherever and whenever it is to run.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    pub async fn add(&self, job: NewJob) -> JobId {
+        self.submit(job).await.id()
+    }
+
+    /// Enqueues a job in a transaction of its own, and says whether it is new.
     ///
     /// # Panics
     /// When the database refuses.
@@ -130,6 +138,19 @@ impl<A: Send + Sync + 'static> World<A> {
         };
         let stop = CancellationToken::new();
         Process { task: tokio::spawn(worker.run_until(stop.clone())), stop }
+    }
+
+    /// Starts a worker that no heartbeat tells what became of its jobs: only its own writes do. Enqueue afterwards.
+    ///
+    /// # Panics
+    /// When it does not beat once.
+    pub async fn start_unaware(&mut self) -> Process {
+        self.config.heartbeat = Duration::from_secs(600);
+        self.config.lease = Duration::from_secs(3_600);
+        let process = self.start();
+        let beaten = "engine.worker WHERE seen > started_at";
+        eventually("the first heartbeat", async || self.count(beaten).await == 1).await;
+        process
     }
 
     /// Runs a worker until no job is due and none runs.
@@ -182,6 +203,43 @@ impl<A: Send + Sync + 'static> World<A> {
         let wait = Duration::from_secs_f64(wait.max(0.0)) + Duration::from_millis(1);
         self.clock.advance_alive(wait).await.unwrap();
         true
+    }
+
+    /// Gives a running job to another worker behind its attempt's back, as a rescue and a new claim would.
+    ///
+    /// # Panics
+    /// When the job does not run.
+    pub async fn supersede(&self, job: JobId) {
+        let sql = format!(
+            "UPDATE engine.job SET token = token + 1, worker = gen_random_uuid()
+             WHERE id = '{job}' AND state = 1"
+        );
+        assert_eq!(self.execute(&sql).await, 1, "job {job} does not run");
+    }
+
+    /// Cancels a job, as an operator does.
+    ///
+    /// # Panics
+    /// When the job is not in the queue.
+    pub async fn cancel(&self, job: JobId) {
+        let sql = format!(
+            "WITH gone AS (DELETE FROM engine.job WHERE id = '{job}' RETURNING *)
+             INSERT INTO engine.history (id, workspace, kind, queue, priority, outcome, token, attempt, crashes,
+                 unique_key, payload, created_at)
+             SELECT id, workspace, kind, queue, priority, 'cancelled', token, attempt, crashes, unique_key,
+                 payload, created_at FROM gone"
+        );
+        assert_eq!(self.execute(&sql).await, 1, "job {job} is not in the queue");
+    }
+
+    /// Waits until `count` connections to the world's database wait for a lock.
+    ///
+    /// # Panics
+    /// When that does not happen in time.
+    pub async fn waiting_for_locks(&self, count: i64) {
+        let waiting = "pg_stat_activity
+                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        eventually("somebody waits for a lock", async || self.count(waiting).await >= count).await;
     }
 
     /// Moves the clock past every lease, so that a process that was killed is found dead.

@@ -100,8 +100,9 @@ fn options(config: &Database, purpose: Purpose) -> Result<PgConnectOptions, Fail
             "DATABASE_URL is not the address of a database: {error}; write postgres://user:password@host:port/name"
         ))
     })?;
-    let options =
-        options.application_name("autopilot").statement_cache_capacity(config.statement_cache);
+    // With the process's number, so that pg_stat_activity tells the processes of a fleet apart.
+    let name = format!("autopilot/{}", std::process::id());
+    let options = options.application_name(&name).statement_cache_capacity(config.statement_cache);
     let options = match purpose {
         Purpose::Work => options,
         Purpose::Look => options.options([("default_transaction_read_only", "on")]),

@@ -50,25 +50,20 @@ async fn follow(
 mod tests {
     use std::cell::Cell;
 
-    use tokio::sync::mpsc;
-
     use super::*;
 
     #[tokio::test]
     async fn the_first_signal_asks_and_the_second_ends() {
-        let (signals, mut arrived) = mpsc::unbounded_channel();
-        let next = async move || arrived.recv().await.unwrap();
         let shutdown = CancellationToken::new();
+        let signals = Cell::new(0);
         let ended = Cell::new(false);
-
-        let sender = async {
-            assert!(!shutdown.is_cancelled());
-            signals.send("SIGTERM").unwrap();
-            shutdown.cancelled().await;
-            assert!(!ended.get());
-            signals.send("SIGINT").unwrap();
+        let next = async || {
+            // What the signals before this one have led to.
+            assert_eq!((signals.get(), false), (i32::from(shutdown.is_cancelled()), ended.get()));
+            signals.set(signals.get() + 1);
+            "SIGTERM"
         };
-        tokio::join!(follow(next, &shutdown, || ended.set(true)), sender);
-        assert!(ended.get());
+        follow(next, &shutdown, || ended.set(true)).await;
+        assert_eq!((signals.get(), ended.get()), (2, true));
     }
 }

@@ -16,3 +16,4 @@ mod address;
 mod diagnosis;
 #[cfg(test)]
 mod scripted;
+mod tls;

@@ -52,7 +52,12 @@ pub(crate) async fn fence(
 ) -> Result<HashSet<Claim>, sqlx::Error> {
     let (jobs, tokens) = claims(changes.iter().map(|change| change.claim));
     let rows = sqlx::query_file!("sql/fence.sql", &jobs, &tokens).fetch_all(conn).await?;
-    Ok(rows.into_iter().map(|row| Claim { job: JobId::from(row.id), token: row.token }).collect())
+    let owned: HashSet<Claim> =
+        rows.into_iter().map(|row| Claim { job: JobId::from(row.id), token: row.token }).collect();
+    for late in changes.iter().filter(|change| !owned.contains(&change.claim)) {
+        tracing::warn!(job = %late.claim.job, token = late.claim.token, "late write refused");
+    }
+    Ok(owned)
 }
 
 /// Whether Postgres refuses the values (class 22 and 23), so that repeating is useless.

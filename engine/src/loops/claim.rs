@@ -33,6 +33,15 @@ pub(crate) struct Claimer {
     queues: Vec<Queue>,
     batch: usize,
     poll: (Duration, Duration),
+    doubt: Option<Doubt>,
+}
+
+/// A claim failed, and nobody knows whether it took place (L12), or is going to: the server may still be at it when
+/// its connection has long been gone.
+#[derive(Debug)]
+struct Doubt {
+    failed: Instant,
+    looked: Instant,
 }
 
 #[derive(Debug)]
@@ -67,7 +76,7 @@ impl Claimer {
             });
         }
         let (batch, poll) = (config.claim_batch, (config.poll_min, config.poll_max));
-        Ok(Self { pool, lease, tickets, queues, batch, poll })
+        Ok(Self { pool, lease, tickets, queues, batch, poll, doubt: None })
     }
 
     /// Claims until it is stopped.
@@ -82,9 +91,12 @@ impl Claimer {
                 Err(error) => {
                     tracing::warn!(%error, "claiming failed, trying again");
                     pause = self.poll.1;
-                    self.release_unheld().await;
+                    let now = Instant::now();
+                    self.doubt =
+                        Some(Doubt { failed: now, looked: now.checked_sub(SWEEP).unwrap_or(now) });
                 }
             }
+            self.release_unheld().await;
             tokio::select! {
                 () = hint => pause = self.poll.0,
                 () = tokio::time::sleep(jittered(pause)) => {}
@@ -101,10 +113,12 @@ impl Claimer {
             if free > 0 && !self.lease.remaining().is_zero() {
                 let jobs = queue.claim(&self.pool, &self.lease, free).await?;
                 claimed += jobs.len();
-                for job in jobs {
+                // All are held before the first is handed on, so that a drain meanwhile gives back every one.
+                let held: Vec<_> =
+                    jobs.into_iter().map(|job| (self.lease.hold(job.claim), job)).collect();
+                for (cancel, job) in held {
                     // There is a permit: only this loop takes any.
                     let Ok(slot) = Arc::clone(&queue.slots).try_acquire_owned() else { break };
-                    let cancel = self.lease.hold(job.claim);
                     if self.tickets.send(Ticket { job, cancel, slot }).await.is_err() {
                         return Ok(claimed); // Stopping: what was claimed is given back with the rest.
                     }
@@ -115,8 +129,15 @@ impl Claimer {
         Ok(claimed)
     }
 
-    /// A claim whose answer was lost may have claimed jobs that nobody here knows of (L12): they are given back.
-    async fn release_unheld(&self) {
+    /// A claim whose answer was lost may have claimed jobs that nobody here knows of (L12): they are given back. It is
+    /// looked for until a look has succeeded a whole lease after the failure. No claim of ours is under way here.
+    async fn release_unheld(&mut self) {
+        let Some(doubt) = &mut self.doubt else { return };
+        if doubt.looked.elapsed() < SWEEP {
+            return;
+        }
+        doubt.looked = Instant::now();
+        let over = doubt.failed.elapsed() > self.lease.length;
         let held: Vec<Uuid> = self.lease.held().iter().map(|claim| claim.job.uuid()).collect();
         let released = sqlx::query_file!("sql/release_unheld.sql", self.lease.worker.uuid(), &held)
             .execute(&self.pool)
@@ -129,7 +150,13 @@ impl Claimer {
                 );
             }
             Ok(_) => {}
-            Err(error) => tracing::debug!(%error, "could not look for lost claims yet"),
+            Err(error) => {
+                tracing::debug!(%error, "could not look for lost claims yet");
+                return;
+            }
+        }
+        if over {
+            self.doubt = None;
         }
     }
 }

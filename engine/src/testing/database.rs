@@ -1,12 +1,13 @@
 //! A fresh database for each test, on the cluster that `make test` started.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 use uuid::Uuid;
 
 /// What the names of test databases begin with; a UUIDv7 follows, so that a name tells its age.
@@ -17,6 +18,9 @@ const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// Once a process is enough.
 static SWEPT: OnceCell<()> = OnceCell::const_new();
+
+/// The migrated databases to copy, by the checksums of their migrations.
+static TEMPLATES: Mutex<BTreeMap<Vec<u8>, String>> = Mutex::const_new(BTreeMap::new());
 
 /// A database of its own for one test.
 ///
@@ -76,20 +80,49 @@ impl TestDatabase {
         let cluster = PgConnectOptions::from_str(&url)?;
         SWEPT.get_or_init(|| sweep(&cluster)).await;
 
-        let name = format!("{PREFIX}{}", Uuid::now_v7().simple());
-        let mut admin = cluster.connect().await?;
-        // template0 has no connections of others, which would make the copy fail.
-        let create = format!(r#"CREATE DATABASE "{name}" TEMPLATE template0"#);
-        sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut admin).await?;
-        admin.close().await?;
-
+        let name = from_template(&cluster, migrators).await?;
         let options = cluster.clone().database(&name);
         let pool = PgPoolOptions::new().max_connections(5).connect_with(options).await?;
-        for migrator in migrators {
-            migrator.run(&pool).await?;
-        }
         Ok(Self { pool, name, cluster })
     }
+}
+
+/// Copies the migrated database that the process keeps for these migrators; made on the first call. Migrating takes
+/// longer than copying. It is left behind like the database of a test that failed, and swept away like one.
+async fn from_template(
+    cluster: &PgConnectOptions,
+    migrators: &[&Migrator],
+) -> Result<String, Box<dyn std::error::Error>> {
+    let key: Vec<u8> = migrators
+        .iter()
+        .flat_map(|migrator| migrator.iter())
+        .flat_map(|migration| migration.checksum.iter().copied())
+        .collect();
+    let mut templates = TEMPLATES.lock().await;
+    if let Some(template) = templates.get(&key).cloned() {
+        drop(templates);
+        return Ok(copy(cluster, &template).await?);
+    }
+    // template0 has no connections of others, which would make the copy fail.
+    let template = copy(cluster, "template0").await?;
+    let mut conn = cluster.clone().database(&template).connect().await?;
+    for migrator in migrators {
+        migrator.run(&mut conn).await?;
+    }
+    conn.close().await?;
+    templates.insert(key, template.clone());
+    drop(templates);
+    Ok(copy(cluster, &template).await?)
+}
+
+/// Copies a database under a new name.
+async fn copy(cluster: &PgConnectOptions, template: &str) -> Result<String, sqlx::Error> {
+    let name = format!("{PREFIX}{}", Uuid::now_v7().simple());
+    let mut admin = cluster.connect().await?;
+    let create = format!(r#"CREATE DATABASE "{name}" TEMPLATE "{template}""#);
+    sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut admin).await?;
+    admin.close().await?;
+    Ok(name)
 }
 
 /// Drops what earlier runs left behind; best effort, because others may be doing the same.

@@ -22,6 +22,8 @@ pub enum Fault {
     ResetBefore,
     /// The effect happens; the connection is reset without an answer.
     ResetAfter,
+    /// The effect happens; no answer: the connection stays open until one side gives up.
+    Stall,
     /// No effect; an error answer.
     Status {
         /// The HTTP status, or the SMTP reply code.
@@ -47,6 +49,7 @@ impl Fault {
             Self::Hang => "hang",
             Self::ResetBefore => "reset_before",
             Self::ResetAfter => "reset_after",
+            Self::Stall => "stall",
             Self::Status { .. } => "status",
             Self::Malformed => "malformed",
             Self::Auth => "auth",

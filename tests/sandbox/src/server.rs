@@ -181,6 +181,12 @@ async fn meet(
             connection.reset();
             Ok(answer)
         }
+        Some(Fault::Stall) => {
+            let answer = take_effect(shared, exchange).await?;
+            shared.stop.cancelled().await;
+            connection.reset();
+            Ok(answer)
+        }
         Some(Fault::Status { status, retry_after, body }) => {
             Ok(scripted(provider, status, retry_after, body))
         }

@@ -117,3 +117,20 @@ impl fmt::Display for Problem {
         if self.fix.is_empty() { Ok(()) } else { write!(f, "; {}", self.fix) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt as _;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_text_is_marked_and_what_has_no_name_is_left_out() {
+        let [text, bytes] = [OsString::from("A"), OsString::from_vec(vec![b'a', 0xff])];
+        let variables =
+            [(text.clone(), text.clone()), (text.clone(), bytes.clone()), (bytes, text)];
+        let read: Vec<_> = environment(variables.into_iter()).collect();
+        let expected = [("A", "A"), ("A", "a\u{fffd}")];
+        assert_eq!(read, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+}

@@ -196,6 +196,15 @@ fn a_password_does_not_leave_in_plain_text() {
 }
 
 #[test]
+fn a_variable_that_is_not_utf8_is_refused_without_its_value() {
+    let found = errors(&load("", &[DATABASE, ("SMTP_PASSWORD", "canary\u{fffd}")]));
+    assert_eq!(
+        found,
+        ["error: smtp.password (SMTP_PASSWORD) is not UTF-8 text; set SMTP_PASSWORD anew"]
+    );
+}
+
+#[test]
 fn a_queue_of_zero_is_not_served_but_one_must_be() {
     let zero = |queue| (queue, "0");
     let two = [

@@ -30,8 +30,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     )
 }
 
-/// Only 2000::/3 is given out at all; within it 6to4 and Teredo carry an IPv4 address, and some of it is
-/// for documentation or benchmarks.
+/// Only 2000::/3 is given out at all; within it 6to4 and Teredo carry an IPv4 address, and some of
+/// it is for documentation or benchmarks.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     match address.segments() {
         [0x2002, ..] | [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false,
@@ -58,6 +58,7 @@ mod tests {
             "127.0.0.1",
             "127.1.2.3",
             "100.64.0.1",
+            "100.127.255.255",
             "169.254.169.254",
             "172.16.0.1",
             "172.31.255.255",

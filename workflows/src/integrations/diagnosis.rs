@@ -1,4 +1,5 @@
-//! What an error means: the answer of an adapter's one `match`, from which all of `Classify` follows.
+//! What an error means: the answer of an adapter's one `match`, from which all of `Classify`
+//! follows.
 
 use std::borrow::Cow;
 
@@ -30,7 +31,8 @@ impl Diagnosis {
     }
 }
 
-/// Implements `Classify` for an error by its `diagnosis()`, so that the four answers cannot disagree.
+/// Implements `Classify` for an error by its `diagnosis()`, so that the four answers cannot
+/// disagree.
 macro_rules! classify_by_diagnosis {
     ($error:ty) => {
         impl autopilot_engine::Classify for $error {

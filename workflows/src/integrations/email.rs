@@ -1,7 +1,7 @@
 //! Email over SMTP: does the studio's mail server let us in?
 //!
-//! The host is named by a tenant. So its addresses are resolved here, checked, and connected to as they
-//! are, which leaves a name no second chance to point elsewhere.
+//! The host is named by a tenant. So its addresses are resolved here, checked, and connected to as
+//! they are, which leaves a name no second chance to point elsewhere.
 
 mod error;
 mod reply;
@@ -24,8 +24,8 @@ use crate::integrations::http::{Timeouts, install_crypto};
 pub use error::EmailError;
 pub use reply::{EnhancedCode, Reply, Stage};
 
-/// The ports on which mail servers take mail. No other may be named by a tenant, or this would be a port
-/// scanner.
+/// The ports on which mail servers take mail. No other may be named by a tenant, or this would be a
+/// port scanner.
 const PORTS: [u16; 4] = [25, 465, 587, 2525];
 
 /// A studio's mail server.
@@ -39,7 +39,8 @@ pub struct Config {
     pub tls: Tls,
     /// Whom to log in as. Without it only the greeting is checked, which any server gives.
     pub credentials: Option<Credentials>,
-    /// Whether private and loopback addresses, and any port, are allowed. For development and tests only.
+    /// Whether private and loopback addresses, and any port, are allowed. For development and tests
+    /// only.
     pub allow_private: bool,
     /// How long to wait. Defaults: 5 s to connect, 20 s for the whole handshake.
     pub timeouts: Timeouts,
@@ -108,8 +109,8 @@ impl Email {
 
     /// Greets the server, protects the connection, logs in and out. Sends no mail.
     ///
-    /// The time limit is ours: lettre's own does not cover reading, and a server that accepts and says
-    /// nothing would hold us for ever.
+    /// The time limit is ours: lettre's own does not cover reading, and a server that accepts and
+    /// says nothing would hold us for ever.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! The one way out over HTTP: bounded in time and size, no redirects, no retries.
 //!
-//! An adapter builds a request with [`Transport::request`] and sends it with [`Transport::send`]. It gets
-//! every status as an [`Answer`]; what a status means is the adapter's business. What went wrong below
-//! HTTP is a [`TransportError`], which knows whether the request can have taken effect.
+//! An adapter builds a request with [`Transport::request`] and sends it with [`Transport::send`].
+//! It gets every status as an [`Answer`]; what a status means is the adapter's business. What went
+//! wrong below HTTP is a [`TransportError`], which knows whether the request can have taken effect.
 
 mod answer;
 mod error;
@@ -69,15 +69,17 @@ pub struct Transport {
 }
 
 impl Transport {
-    /// A transport to `base_url`, which may carry a path prefix such as `http://127.0.0.1:9000/twilio`.
+    /// A transport to `base_url`, which may carry a path prefix such as
+    /// `http://127.0.0.1:9000/twilio`.
     ///
-    /// Proxies named in the environment are not used: where tenants' data goes is never decided by a
-    /// variable that happens to be set.
+    /// Proxies named in the environment are not used: where tenants' data goes is never decided by
+    /// a variable that happens to be set.
     ///
     /// # Errors
     ///
-    /// [`TransportError::BaseUrl`] if the URL is not absolute http(s) or carries credentials or a query,
-    /// [`TransportError::Setup`] if TLS cannot be set up, for example without root certificates.
+    /// [`TransportError::BaseUrl`] if the URL is not absolute http(s) or carries credentials or a
+    /// query, [`TransportError::Setup`] if TLS cannot be set up, for example without root
+    /// certificates.
     pub fn new(base_url: &str, timeouts: Timeouts) -> Result<Self, TransportError> {
         let base = parse_base(base_url)?;
         install_crypto();
@@ -111,8 +113,8 @@ impl Transport {
     ///
     /// # Errors
     ///
-    /// A [`TransportError`] if no complete answer came; its effect says whether the request can have
-    /// been executed all the same.
+    /// A [`TransportError`] if no complete answer came; its effect says whether the request can
+    /// have been executed all the same.
     pub async fn send(&self, request: RequestBuilder) -> Result<Answer, TransportError> {
         let request = request
             .build()

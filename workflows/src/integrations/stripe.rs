@@ -1,6 +1,6 @@
 //! Stripe: what a workspace has subscribed to, and whether Stripe can be reached.
 //!
-//! Requests and answers are typed by async-stripe; the wire is ours ([`wire`]), because its own client
+//! Requests and answers are typed by async-stripe; the wire is ours, because its own client
 //! loses the headers of an error and the status of an answer that is not JSON.
 
 mod error;

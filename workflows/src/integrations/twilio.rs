@@ -1,11 +1,12 @@
 //! Twilio: a subaccount for each studio, its API key and its telephone number.
 //!
-//! Twilio knows no idempotency keys. What makes a repeated step safe is a friendly name that is stable per
-//! workspace: look it up first, create only what is not there, and look again after any lost answer.
+//! Twilio knows no idempotency keys. What makes a repeated step safe is a friendly name that is
+//! stable per workspace: look it up first, create only what is not there, and look again after any
+//! lost answer.
 //!
-//! Every call authenticates as the *main* account, also on a subaccount's path, which Twilio allows. So
-//! provisioning holds one credential, needs no decrypted token of a studio, and keeps working when a
-//! subaccount's own token was rotated or its key deleted.
+//! Every call authenticates as the *main* account, also on a subaccount's path, which Twilio
+//! allows. So provisioning holds one credential, needs no decrypted token of a studio, and keeps
+//! working when a subaccount's own token was rotated or its key deleted.
 
 mod accounts;
 mod bundles;
@@ -177,7 +178,8 @@ fn non_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String
     Ok(Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty()))
 }
 
-/// Orders by creation, unknown dates last, and by id among equals, so that every worker adopts the same one.
+/// Orders by creation, unknown dates last, and by id among equals, so that every worker adopts the
+/// same one.
 fn age<I: Clone + Ord>(
     created: Option<DateTime<Utc>>,
     sid: &I,

@@ -33,7 +33,8 @@ pub const API_VERSION: &str = "v23.0";
 pub struct Config {
     /// Default [`BASE_URL`].
     pub base_url: String,
-    /// The token of a system user with `whatsapp_business_messaging` and `whatsapp_business_management`.
+    /// The token of a system user with `whatsapp_business_messaging` and
+    /// `whatsapp_business_management`.
     pub access_token: SecretString,
     /// The number that [`WhatsApp::ping`] reads.
     pub phone_number_id: PhoneNumberId,
@@ -100,7 +101,8 @@ impl WhatsApp {
         self.call("read the phone number", request).await
     }
 
-    /// Subscribes our app to the events of a business account. Subscribing twice is subscribing once.
+    /// Subscribes our app to the events of a business account. Subscribing twice is subscribing
+    /// once.
     ///
     /// # Errors
     ///

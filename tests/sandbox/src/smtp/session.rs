@@ -169,6 +169,11 @@ impl Session<'_> {
                 self.take_effect(command).await?;
                 Next::Drop
             }
+            Some(Fault::Stall) => {
+                self.take_effect(command).await?;
+                self.shared.stop.cancelled().await;
+                Next::Drop
+            }
             Some(Fault::Status { status, retry_after: _, body }) => {
                 let text = body.as_ref().and_then(|body| body.as_str());
                 Next::Reply(format!("{status} {}", text.unwrap_or("scripted failure")))

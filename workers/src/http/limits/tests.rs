@@ -104,7 +104,10 @@ async fn a_request_without_a_place_is_refused_unread_and_a_freed_place_is_taken(
     let first = tokio::spawn(app.clone().oneshot(request(Body::empty())));
     inside.notified().await;
     let chunks = Chunks::new(1);
-    let refused = app.clone().oneshot(request(chunks.body())).await.unwrap();
+    let refused = tokio::select! {
+        refused = app.clone().oneshot(request(chunks.body())) => refused.unwrap(),
+        () = inside.notified() => panic!("a second request found a place"),
+    };
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(refused.headers()[RETRY_AFTER], "1");
     assert_eq!(chunks.read(), 0);

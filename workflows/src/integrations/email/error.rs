@@ -8,6 +8,7 @@ use lettre::transport::smtp;
 
 use super::{Reply, Stage};
 use crate::integrations::diagnosis::{Diagnosis, classify_by_diagnosis};
+use crate::integrations::tls::tls_error;
 
 /// Why the mail server did not let us in. Never with a word of the server's own text.
 #[derive(Debug, thiserror::Error)]
@@ -118,22 +119,15 @@ impl EmailError {
             let reply = Reply { code: code.into(), enhanced: text.parse().ok() };
             return Self::Refused { server, stage, reply };
         }
-        let mut kind = None;
-        let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
-        while let Some(error) = cause {
-            let io = error.downcast_ref::<io::Error>();
-            kind = io.map(io::Error::kind).or(kind);
-            // An I/O error does not name the error that it wraps as its source, so look inside.
-            match io.and_then(io::Error::get_ref).and_then(|inner| inner.downcast_ref()) {
-                Some(rustls::Error::InvalidCertificate(reason)) => {
-                    return Self::Certificate { server, reason: reason.to_string() };
-                }
-                Some(_) => return Self::NotTls { server },
-                None => cause = error.source(),
+        match tls_error(&error) {
+            Some(rustls::Error::InvalidCertificate(reason)) => {
+                return Self::Certificate { server, reason: reason.to_string() };
             }
+            Some(_) => return Self::NotTls { server },
+            None => {}
         }
-        match kind {
-            Some(kind) => Self::Network { server, stage, kind },
+        match error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
+            Some(io) => Self::Network { server, stage, kind: io.kind() },
             None if error.is_tls() => Self::NotTls { server },
             None => Self::Protocol { server, stage },
         }

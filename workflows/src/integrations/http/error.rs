@@ -1,13 +1,13 @@
 //! What can go wrong below HTTP, and whether the request can have taken effect all the same.
 
 use std::error::Error;
-use std::io;
 
 use autopilot_engine::{Class, Effect};
 use reqwest::{StatusCode, Url};
 
 use super::Access;
 use crate::integrations::diagnosis::{Diagnosis, classify_by_diagnosis};
+use crate::integrations::tls::tls_error;
 
 /// Why there is no complete answer. It names the host, never the path or the body.
 #[derive(Debug, thiserror::Error)]
@@ -80,8 +80,8 @@ impl TransportError {
     /// Names a failed exchange by how far it got.
     pub(super) fn of_exchange(base: &Url, access: Access, source: reqwest::Error) -> Self {
         let (host, source) = (host(base), source.without_url());
-        if let Some(reason) = bad_certificate(&source) {
-            return Self::Certificate { host, reason };
+        if let Some(rustls::Error::InvalidCertificate(reason)) = tls_error(&source) {
+            return Self::Certificate { host, reason: reason.to_string() };
         }
         if source.is_connect() {
             return Self::Connect { host, source };
@@ -97,13 +97,13 @@ impl TransportError {
             Self::BaseUrl { .. } => Diagnosis::new(Class::ConfigurationError, "http_base_url")
                 .action("set base_url to an absolute http(s) URL without credentials and query"),
             Self::Setup { .. } => Diagnosis::new(Class::ConfigurationError, "http_setup")
-                .action("install root certificates (package ca-certificates) and start the worker again"),
+                .action("install root certificates (ca-certificates) and restart the worker"),
             Self::Request { .. } => Diagnosis::new(Class::ConfigurationError, "http_request")
                 .action("look for blanks or line breaks in the integration's credentials"),
             Self::Connect { .. } => Diagnosis::new(Class::TransientNetwork, "http_connect"),
             Self::Certificate { host, .. } => {
                 Diagnosis::new(Class::ConfigurationError, "http_certificate").action(format!(
-                    "check base_url, the machine's clock and its root certificates; then `openssl s_client -connect {host}`"
+                    "check base_url, clock and root certificates: openssl s_client -connect {host}"
                 ))
             }
             Self::TimedOut { access, .. } => {
@@ -113,7 +113,8 @@ impl TransportError {
                 Diagnosis::new(Class::TransientNetwork, "http_broken").effect(access.if_lost())
             }
             Self::TooLarge { status, access, .. } => {
-                Diagnosis::new(Class::IntegrationOffline, "http_too_large").effect(too_large(*status, *access))
+                Diagnosis::new(Class::IntegrationOffline, "http_too_large")
+                    .effect(too_large(*status, *access))
             }
         }
     }
@@ -141,19 +142,4 @@ fn root(error: &reqwest::Error) -> String {
         cause = source;
     }
     cause.to_string()
-}
-
-/// What rustls found wrong with the certificate, if that is what failed.
-fn bad_certificate(error: &reqwest::Error) -> Option<String> {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        // An I/O error does not name the error that it wraps as its source, so look inside.
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let tls = inner.and_then(|inner| inner.downcast_ref()).or_else(|| error.downcast_ref());
-        if let Some(rustls::Error::InvalidCertificate(reason)) = tls {
-            return Some(reason.to_string());
-        }
-        cause = error.source();
-    }
-    None
 }

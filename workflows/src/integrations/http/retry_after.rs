@@ -6,8 +6,9 @@ use chrono::DateTime;
 
 /// The wait that a `Retry-After` header asks for; nothing if it is malformed.
 ///
-/// A date is measured against the answer's own `Date`, because only the provider's clock knows what it
-/// means by it. A date in the past is no wait; a date without `Date` cannot be measured and is ignored.
+/// A date is measured against the answer's own `Date`, because only the provider's clock knows what
+/// it means by it. A date in the past is no wait; a date without `Date` cannot be measured and is
+/// ignored.
 pub(super) fn parse(value: &str, date: Option<&str>) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse() {

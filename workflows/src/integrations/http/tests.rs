@@ -12,7 +12,8 @@ fn transport(base: &str) -> Transport {
     Transport::new(base, Timeouts::default()).unwrap()
 }
 
-/// A transport that gives up soon. The peer never answers, so the time decides nothing but the wait.
+/// A transport that gives up soon. The peer never answers, so the time decides nothing but the
+/// wait.
 fn impatient(base: &str) -> Transport {
     let call = Duration::from_millis(100);
     Transport::new(base, Timeouts { call, ..Timeouts::default() }).unwrap()

@@ -112,10 +112,8 @@ struct BodyError {
     message: Option<String>,
 }
 
-const KEY: &str =
-    "compare the Stripe secret key with the dashboard (Developers, API keys) and set it anew";
-const RIGHT: &str =
-    "give the restricted key the right that the message names (dashboard, Developers, API keys)";
+const KEY: &str = "compare the secret key with Stripe's dashboard and set it anew";
+const RIGHT: &str = "give the restricted key the right that the message names";
 const REQUEST: &str = "the request has to be corrected; the message names the parameter";
 
 impl StripeError {
@@ -183,16 +181,16 @@ impl Explanation {
             let name = self.code.as_deref().unwrap_or(&self.kind);
             Diagnosis::new(class, format!("stripe_{name}"))
         };
-        let limited = Class::RateLimited { retry_after: self.retry_after };
+        let (limited, param) =
+            (Class::RateLimited { retry_after: self.retry_after }, self.param.as_deref());
         match (self.status.as_u16(), self.code.as_deref(), self.kind.as_str()) {
             (401, _, _) => class(Class::ThirdPartyAuthFailed).action(KEY),
             (403, _, _) => class(Class::ThirdPartyAuthFailed).action(RIGHT),
             (402, _, _) => class(Class::ProvisioningError)
                 .action("the customer has to settle the payment: the message says why it failed"),
-            (400 | 404, Some("resource_missing"), _) if self.param.as_deref() == Some("customer") => {
-                class(Class::ProvisioningError).action(
-                    "the customer was deleted, or belongs to another account or mode: check the workspace's customer id",
-                )
+            (400 | 404, Some("resource_missing"), _) if param == Some("customer") => {
+                class(Class::ProvisioningError)
+                    .action("the customer is gone or of another account: check the customer id")
             }
             // An object that somebody else is changing: gone in a moment, and not a limit of ours.
             (429, Some("lock_timeout"), _) if self.rate_limited_reason.is_none() => {
@@ -200,7 +198,7 @@ impl Explanation {
             }
             (429, _, _) => class(limited),
             (400, _, "idempotency_error") => class(Class::ConfigurationError)
-                .action("one idempotency key was used for two different requests: it must be derived from both"),
+                .action("derive the key from the whole request: this one was used for another"),
             (409, _, _) if self.should_retry != Some(false) => class(Class::TransientNetwork),
             (500.., _, _) => class(Class::IntegrationOffline).effect(self.access.if_lost()),
             // Where the status says nothing else, Stripe's own advice decides.

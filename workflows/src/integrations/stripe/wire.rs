@@ -47,8 +47,8 @@ impl StripeClient for Stripe {
 }
 
 impl StripeClientErr for StripeError {
-    /// The answer was a success that async-stripe's types do not fit. It does not say to which request,
-    /// so the worst is assumed; [`StripeError::of_a_read`] puts that right for reads.
+    /// The answer was a success that async-stripe's types do not fit. It does not say to which
+    /// request, so the worst is assumed; `of_a_read` puts that right for reads.
     fn deserialize_err(message: impl std::fmt::Display) -> Self {
         Self::Unreadable { problem: message.to_string(), access: Access::Write }
     }

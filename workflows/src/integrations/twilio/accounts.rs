@@ -73,7 +73,8 @@ struct RawBalance {
 }
 
 impl Twilio {
-    /// The active subaccount of exactly this name; of several the oldest, with [`Found::duplicates`] set.
+    /// The active subaccount of exactly this name; of several the oldest, with
+    /// [`Found::duplicates`] set.
     ///
     /// # Errors
     ///
@@ -88,7 +89,8 @@ impl Twilio {
             .request(Method::GET, "/2010-04-01/Accounts.json")
             .query(&[("FriendlyName", friendly_name), ("Status", "active")]);
         let mut found: Accounts = self.call(&self.api, "find the subaccount", request).await?;
-        // The main account is listed too, and a filter that were to match loosely would adopt a stranger's.
+        // The main account is listed too, and a filter that were to match loosely would adopt a
+        // stranger's.
         found.accounts.retain(|account| {
             account.friendly_name == friendly_name
                 && account.status == AccountStatus::Active
@@ -97,7 +99,8 @@ impl Twilio {
         Ok(Found::oldest_by(found.accounts, |account| age(account.date_created, &account.sid)))
     }
 
-    /// Creates a subaccount. Look it up first and after any lost answer: a second call makes a second one.
+    /// Creates a subaccount. Look it up first and after any lost answer: a second call makes a
+    /// second one.
     ///
     /// # Errors
     ///

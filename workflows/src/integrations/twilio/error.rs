@@ -1,4 +1,5 @@
-//! What Twilio's errors mean. They are told apart by `code`; the status only decides where there is none.
+//! What Twilio's errors mean. They are told apart by `code`; the status only decides where there is
+//! none.
 
 use std::time::Duration;
 
@@ -89,7 +90,8 @@ struct Body {
     message: Option<String>,
 }
 
-const ACCOUNT_INACTIVE: &str = "look at the main account's balance and notices in the Twilio console; top up or contact Twilio";
+const ACCOUNT_INACTIVE: &str =
+    "look at the main account's balance and notices in the Twilio console";
 
 impl TwilioError {
     pub(super) fn of_answer(operation: &'static str, answer: &Answer) -> Self {
@@ -149,31 +151,31 @@ fn diagnose_code(
     let class = |class| Diagnosis::new(class, format!("twilio_{code}"));
     match code {
         20003 => class(Class::ThirdPartyAuthFailed)
-            .action("compare account SID and auth token with the main account in the Twilio console, and set them anew"),
+            .action("compare account SID and auth token with the Twilio console"),
         20005 | 10001 => class(Class::IntegrationOffline).action(ACCOUNT_INACTIVE),
         20429 => class(Class::RateLimited { retry_after }),
         20404 => class(Class::ProvisioningError)
             .action("it was deleted outside: run the provisioning again, which makes it anew"),
         21480 => class(Class::ProvisioningError)
-            .action("ask Twilio to raise the main account's limit of subaccounts, then resume the run"),
+            .action("have Twilio raise the limit of subaccounts, then resume the run"),
         21452 => class(Class::ProvisioningError)
             .action("no number is to be had in this area: choose another country or area"),
-        21421 => class(Class::ConfigurationError).action("the number is not one that Twilio can sell: correct it"),
+        21421 => class(Class::ConfigurationError)
+            .action("correct the number: Twilio cannot sell this one"),
         21451 | 21457 => class(Class::ConfigurationError)
             .action("area codes exist in the US and Canada only: do not send AreaCode"),
         21628 => class(Class::ConfigurationError)
             .action("validate the address in the Twilio console, or set the SID of one that is"),
         21613 | 21631 => class(Class::ProvisioningError)
-            .action("register the studio's address with Twilio and set its address SID, then resume the run"),
-        21649 => class(Class::ProvisioningError).action(
-            "have a regulatory bundle approved for this kind of number and set its bundle SID, then resume the run",
-        ),
+            .action("register the studio's address, set its address SID, then resume the run"),
+        21649 => class(Class::ProvisioningError)
+            .action("have a regulatory bundle approved, set its bundle SID, then resume the run"),
         _ => match status.as_u16() {
             429 => class(Class::RateLimited { retry_after }),
             401 | 403 => class(Class::ThirdPartyAuthFailed)
-                .action(format!("see twilio.com/docs/api/errors/{code}; check the main account's credentials and rights")),
+                .action(format!("check the account's rights: twilio.com/docs/api/errors/{code}")),
             400..=499 => class(Class::ConfigurationError)
-                .action(format!("see twilio.com/docs/api/errors/{code}; the request has to be corrected")),
+                .action(format!("correct the request: twilio.com/docs/api/errors/{code}")),
             _ => class(Class::IntegrationOffline).effect(access.if_lost()),
         },
     }

@@ -37,7 +37,8 @@ struct Keys {
 impl Twilio {
     /// The keys of exactly this name in a subaccount, oldest first, among its first thousand.
     ///
-    /// After a crash they are orphans, because nobody has their secrets: delete them and create a new one.
+    /// After a crash they are orphans, because nobody has their secrets: delete them and create a
+    /// new one.
     ///
     /// # Errors
     ///

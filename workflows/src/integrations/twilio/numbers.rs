@@ -47,10 +47,8 @@ pub struct Purchase {
     #[serde(flatten)]
     pub webhooks: Webhooks,
     /// The registered address, where the country demands one.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub address_sid: Option<AddressSid>,
     /// The approved regulatory bundle, where the country demands one.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub bundle_sid: Option<BundleSid>,
 }
 
@@ -142,11 +140,13 @@ impl Twilio {
         }))
     }
 
-    /// Buys a number. Look it up first and after any lost answer: a second call may buy a second one.
+    /// Buys a number. Look it up first and after any lost answer: a second call may buy a second
+    /// one.
     ///
     /// # Errors
     ///
-    /// [`TwilioError::NumberTaken`] if somebody was faster: try the next candidate. Else see [`TwilioError`].
+    /// [`TwilioError::NumberTaken`] if somebody was faster: try the next candidate. Else see
+    /// [`TwilioError`].
     pub async fn buy_number(
         &self,
         account: &AccountSid,

@@ -77,7 +77,8 @@ impl Meaning {
         }
     }
 
-    /// What follows from it, under the name of the code and with the wait that the provider asked for.
+    /// What follows from it, under the name of the code and with the wait that the provider asked
+    /// for.
     pub(super) fn diagnosis(self, name: String, retry_after: Option<Duration>) -> Diagnosis {
         use Class::{
             ConfigurationError, IntegrationOffline, ProvisioningError, RateLimited,

@@ -1,0 +1,48 @@
+# Everything that is done here has a target. `make help` lists them.
+
+SHELL := /bin/bash
+CARGO ?= cargo
+# Checked queries are compiled against the committed descriptions in .sqlx, so that a build needs no database.
+export SQLX_OFFLINE ?= true
+STATE ?= $(CURDIR)/.state
+PRIVATE_PG = env -u DATABASE_URL $(CARGO) run -q -p autopilot-postgres -- run --ephemeral --state $(STATE)
+
+.PHONY: help demo test storm lint fmt sqlx sqlx-check deny ci
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+demo: ## The main job in fifteen seconds, with a worker killed half way. KEEP=1 leaves it running
+	@echo "building the program and the demo"
+	@$(CARGO) build -q -p autopilot -p autopilot-demo
+	@$(CARGO) run -q -p autopilot-demo
+
+test: ## All tests, on a private Postgres that is started and stopped here
+	@echo "building; then every test on a private Postgres in $(STATE)"
+	@$(CARGO) build -q -p autopilot -p autopilot-postgres
+	@$(PRIVATE_PG) -- env AUTOPILOT_TEST=1 $(CARGO) test --workspace
+
+storm: ## The long storm: kill -9 and SIGSTOP over 1,000 workflows. FENCE=off must fail
+	@$(CARGO) build -q -p autopilot -p autopilot-tests --bins
+	@$(PRIVATE_PG) -- $(CARGO) run -q -p autopilot-tests --bin storm -- --workflows $(or $(WORKFLOWS),1000) --fence $(or $(FENCE),on)
+
+lint: ## Formatting and clippy, warnings are errors
+	@$(CARGO) fmt --all --check
+	@$(CARGO) clippy -q --workspace --all-targets -- -D warnings
+
+fmt: ## Format everything
+	@$(CARGO) fmt --all
+
+sqlx: ## Describe the checked queries anew in .sqlx, after a change of a statement or a migration
+	@$(CARGO) build -q -p autopilot-postgres
+	@$(PRIVATE_PG) --database describe -- .ci/describe-queries .sqlx
+
+sqlx-check: ## Whether .sqlx says what the statements and migrations say
+	@$(CARGO) build -q -p autopilot-postgres
+	@$(PRIVATE_PG) --database describe -- .ci/describe-queries $(STATE)/sqlx
+	@diff -r .sqlx $(STATE)/sqlx && echo "the descriptions in .sqlx are current"
+
+deny: ## Licences, bans and sources of the dependencies
+	@$(CARGO) deny check
+
+ci: test lint ## What .ci/run does

@@ -1,0 +1,145 @@
+//! L4: one heartbeat row per process, from a thread of its own; without it the process fences itself.
+
+use std::time::Duration;
+
+use autopilot_tests::{Script, World, eventually};
+use chrono::{DateTime, Utc};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection};
+
+#[tokio::test]
+async fn l04_a_process_beats_once_for_all_its_jobs() {
+    let mut world = World::lab(|_, run| {
+        Box::pin(async move {
+            run.app.gate("here").pass().await;
+            Ok(())
+        })
+    })
+    .await;
+    world.config.heartbeat = Duration::from_millis(50);
+    for _ in 0..5 {
+        world.enqueue(&Script::default()).await;
+    }
+    let process = world.start();
+    world.app.gate("here").reached(5).await;
+    let versions = "SELECT string_agg(xmin::text, ',' ORDER BY id) FROM engine.job";
+    let before: String = world.value(versions).await;
+    let (started, beats) = ("engine.worker WHERE seen > started_at + interval '200 ms'", 1);
+    eventually("some heartbeats pass", async || world.count(started).await == beats).await;
+    assert_eq!(world.count("engine.worker").await, 1);
+    assert_eq!(world.value::<String>(versions).await, before, "no heartbeat touches a job");
+    world.app.gate("here").open();
+    world.idle().await;
+    process.stop().await;
+    world.finish().await;
+}
+
+/// Whether the heartbeat is renewed twice in good time, seen from a thread of its own.
+fn beats_twice(options: PgConnectOptions) -> bool {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut conn = options.connect().await.unwrap();
+        let mut beats = Vec::new();
+        let watching = tokio::time::timeout(Duration::from_secs(5), async {
+            while beats.len() < 3 {
+                let seen: DateTime<Utc> = sqlx::query_scalar("SELECT seen FROM engine.worker")
+                    .fetch_one(&mut conn)
+                    .await
+                    .unwrap();
+                if beats.last() != Some(&seen) {
+                    beats.push(seen);
+                }
+            }
+        });
+        watching.await.is_ok()
+    })
+}
+
+#[tokio::test]
+async fn l04_work_that_blocks_the_only_thread_does_not_stop_the_heartbeat() {
+    let mut world = World::lab(|_, run| {
+        Box::pin(async move {
+            run.step("block", async |at| {
+                // Blocks this test's only thread until the watcher has made up its mind.
+                let options = at.pool.connect_options().as_ref().clone();
+                let watcher = std::thread::spawn(move || beats_twice(options));
+                at.app.note(if watcher.join().unwrap() { "alive" } else { "looks dead" });
+                Ok(())
+            })
+            .await
+        })
+    })
+    .await;
+    world.config.heartbeat = Duration::from_millis(100);
+    world.enqueue(&Script::default()).await;
+    world.drain().await;
+    assert_eq!(world.app.calls(), ["alive"]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn l04_a_process_without_heartbeats_starts_no_call_and_gives_the_job_back() {
+    let mut world = World::lab(|_, run| {
+        Box::pin(async move {
+            run.app.gate("before").pass().await;
+            run.step_once("buy", async |at| at.app.call("buy", &at.key)).await
+        })
+    })
+    .await;
+    world.config.lease = Duration::from_secs(2);
+    world.config.heartbeat = Duration::from_millis(200);
+    world.config.call_timeout = Duration::from_secs(1);
+    let job = world.enqueue(&Script::default()).await;
+    let process = world.start();
+    world.app.gate("before").reached(1).await;
+    // Neither a heartbeat nor a rescue gets past this lock: the process is on its own.
+    let mut other = world.connect().await;
+    let mut tx = other.begin().await.unwrap();
+    sqlx::query("SELECT FROM engine.worker FOR UPDATE").execute(&mut *tx).await.unwrap();
+    let over = "engine.worker WHERE seen + lease < engine.now()";
+    eventually("its lease is over", async || world.count(over).await == 1).await;
+    world.app.gate("before").open();
+    eventually("the job is given back", async || world.standing(job).await == "ready").await;
+    assert_eq!(world.app.calls(), [""; 0], "no call was made");
+    assert_eq!(world.value::<i32>("SELECT attempt FROM engine.job").await, 0);
+    tx.rollback().await.unwrap();
+    world.idle().await;
+    process.stop().await;
+    // The call was not begun, so even a step that may run once does run now.
+    assert_eq!(world.app.calls(), ["buy"]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn l04_a_process_that_was_declared_dead_drops_its_attempts_and_goes_on_as_another() {
+    let mut world = World::lab(|_, run| {
+        Box::pin(async move {
+            run.app.gate("here").pass().await;
+            Ok(())
+        })
+    })
+    .await;
+    world.config.heartbeat = Duration::from_millis(50);
+    let job = world.enqueue(&Script::default()).await;
+    let process = world.start();
+    world.app.gate("here").reached(1).await;
+    let first: uuid::Uuid = world.value("SELECT id FROM engine.worker").await;
+    world.let_leases_lapse().await;
+    // Some process declares it dead, here itself; it must not count as having acked.
+    if world.count(&format!("engine.worker WHERE id = '{first}'")).await == 1 {
+        world
+            .execute(
+                "WITH gone AS (DELETE FROM engine.worker RETURNING id, host, pid)
+                 INSERT INTO engine.dead_worker (id, host, pid) SELECT id, host, pid FROM gone",
+            )
+            .await;
+    }
+    world.app.gate("here").reached(2).await;
+    world.app.gate("here").open();
+    world.idle().await;
+    process.stop().await;
+    assert_eq!(world.standing(job).await, "completed");
+    let end = "SELECT concat_ws('/', token, attempt, crashes) FROM engine.history";
+    assert_eq!(world.texts(end).await, ["2/1/1"]);
+    world.finish().await;
+}

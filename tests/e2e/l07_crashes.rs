@@ -1,0 +1,80 @@
+//! L7: a rescue counts as a crash, apart from failures; the third sets the job aside with its payload.
+
+use autopilot_engine::{Class, Failure};
+use autopilot_tests::{Script, World};
+
+#[tokio::test]
+async fn l07_a_job_that_kills_its_worker_three_times_is_quarantined_with_its_payload() {
+    let world = World::lab(|label, run| {
+        Box::pin(async move {
+            run.app.gate("here").pass().await;
+            run.app.note(label);
+            Ok(())
+        })
+    })
+    .await;
+    let job = world.enqueue(&Script::new("poison")).await;
+    for death in 1..=3 {
+        let process = world.start();
+        world.app.gate("here").reached(death).await;
+        process.kill().await;
+        world.let_leases_lapse().await;
+    }
+    world.drain().await;
+    assert_eq!(world.standing(job).await, "quarantined");
+    assert_eq!(world.app.gate("here").arrivals(), 3, "no fourth process is killed");
+    let letter = "SELECT concat_ws('/', crashes, attempt, payload->>'label', failure->>'code') FROM engine.dead_letter";
+    assert_eq!(world.texts(letter).await, ["3/1/poison/quarantined"]);
+    let noted = "engine.failure WHERE code = 'worker_died' AND effect = 'unknown'";
+    assert_eq!(world.count(noted).await, 3);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn l07_a_crash_uses_up_no_retry_and_a_failure_no_crash() {
+    let world = World::lab(|_, run| {
+        Box::pin(async move {
+            run.app.note("attempt");
+            if run.app.count("attempt") <= 2 {
+                run.app.gate("here").pass().await;
+            }
+            Err(Failure::new(Class::TransientNetwork, "test", "the network failed").into())
+        })
+    })
+    .await;
+    let job = world.enqueue(&Script::default()).await;
+    for death in 1..=2 {
+        let process = world.start();
+        world.app.gate("here").reached(death).await;
+        process.kill().await;
+        world.let_leases_lapse().await;
+    }
+    world.drain_all().await;
+    assert_eq!(world.standing(job).await, "failed");
+    assert_eq!(world.app.count("attempt"), 2 + 4, "two crashes, one attempt and three retries");
+    let letter = "SELECT concat_ws('/', crashes, attempt) FROM engine.dead_letter";
+    assert_eq!(world.texts(letter).await, ["2/4"]);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn l07_a_panic_is_a_crash_and_the_worker_goes_on() {
+    let world = World::lab(|label, run| {
+        Box::pin(async move {
+            run.app.note(label);
+            assert_ne!(label, "panics", "on purpose");
+            Ok(())
+        })
+    })
+    .await;
+    let job = world.enqueue(&Script::new("panics")).await;
+    world.enqueue(&Script::new("fine")).await;
+    world.drain_all().await;
+    assert_eq!((world.app.count("panics"), world.app.count("fine")), (3, 1));
+    assert_eq!(world.standing(job).await, "quarantined");
+    let letter = "SELECT concat_ws('/', crashes, failure->>'code') FROM engine.dead_letter";
+    assert_eq!(world.texts(letter).await, ["2/panicked"]);
+    let noted = "engine.failure WHERE code = 'panicked' AND message LIKE '%on purpose%'";
+    assert_eq!(world.count(noted).await, 3);
+    world.close().await;
+}

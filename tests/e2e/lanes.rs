@@ -1,0 +1,81 @@
+//! Marks: a claim that starts where the last one ended still finds everything.
+
+use std::time::Duration;
+
+use autopilot_engine::{NewJob, enqueue};
+use autopilot_tests::{Lab, Script, World, eventually};
+use sqlx::Connection;
+
+async fn noting() -> World<Lab> {
+    World::lab(|label, run| {
+        Box::pin(async move {
+            run.app.note(label);
+            Ok(())
+        })
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_job_that_commits_long_after_the_mark_has_passed_it_is_found_before_the_lane_is_empty() {
+    let mut world = noting().await;
+    world.config.queues = vec![("default".to_owned(), 1)];
+    let mut late = world.connect().await;
+    let mut tx = late.begin().await.unwrap();
+    assert!(!enqueue(&mut tx, &[Script::new("late").job()]).await.unwrap().is_empty());
+    world.clock.advance_alive(Duration::from_secs(5)).await.unwrap();
+    // One at a time, so that every claim finds work and goes on from where the last one ended.
+    let backlog: Vec<NewJob> = (0..10_000).map(|_| Script::new("early").job()).collect();
+    let mut others = world.pool().begin().await.unwrap();
+    assert!(!enqueue(&mut others, &backlog).await.unwrap().is_empty());
+    others.commit().await.unwrap();
+    let process = world.start();
+    eventually("the mark has moved", async || world.app.count("early") > 10).await;
+    tx.commit().await.unwrap();
+    eventually("the late one runs", async || world.app.count("late") == 1).await;
+    assert!(world.count("engine.job").await > 0, "not only when the lane was empty");
+    process.stop().await;
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_snapshot_that_somebody_holds_does_not_hold_up_claims() {
+    let world = noting().await;
+    let mut holder = world.connect().await;
+    let mut tx = holder.begin().await.unwrap();
+    sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").execute(&mut *tx).await.unwrap();
+    sqlx::query("SELECT FROM engine.job").execute(&mut *tx).await.unwrap();
+    for number in 0..200 {
+        world.enqueue(&Script::new(&number.to_string())).await;
+    }
+    world.drain().await;
+    assert_eq!(world.app.calls().len(), 200);
+    let seen: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM engine.job").fetch_one(&mut *tx).await.unwrap();
+    assert_eq!(seen, 0, "the snapshot is still held");
+    tx.rollback().await.unwrap();
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_job_that_was_given_back_lies_above_every_mark() {
+    let mut world = World::lab(|_, run| {
+        Box::pin(async move {
+            run.app.gate("here").pass().await;
+            Ok(())
+        })
+    })
+    .await;
+    world.clock.freeze().await.unwrap();
+    world.config.drain = Duration::ZERO;
+    world.enqueue(&Script::default()).await;
+    let process = world.start();
+    world.app.gate("here").reached(1).await;
+    world.clock.advance_alive(Duration::from_secs(3_600)).await.unwrap();
+    process.stop().await;
+    // Marks may have passed the time at which it was due at first.
+    assert_eq!(world.count("engine.job WHERE state = 0 AND run_at = engine.now()").await, 1);
+    world.app.gate("here").open();
+    world.drain().await;
+    world.finish().await;
+}

@@ -1,0 +1,76 @@
+//! Jobs that this version cannot run: set aside with the reason, and the worker goes on.
+
+use autopilot_engine::{Job, Registry, Result, Run};
+use autopilot_tests::{Script, World};
+use serde::{Deserialize, Deserializer, Serialize};
+
+async fn put(world: &World<impl Send + Sync + 'static>, kind: &str, payload: &str) {
+    world
+        .execute(&format!(
+            "INSERT INTO engine.job (id, workspace, kind, queue, priority, run_at, payload)
+             VALUES (gen_random_uuid(), gen_random_uuid(), '{kind}', 'default', 2, engine.clock(), '{payload}')"
+        ))
+        .await;
+}
+
+const LETTER: &str =
+    "SELECT concat_ws('/', kind, reason, failure->>'class', failure->>'message', payload::text)
+                      FROM engine.dead_letter";
+
+#[tokio::test]
+async fn a_kind_that_nobody_knows_is_set_aside_and_the_worker_goes_on() {
+    let world = World::lab(|_, _| Box::pin(async { Ok(()) })).await;
+    put(&world, "test.gone", r#"{"a": 1}"#).await;
+    let fine = world.enqueue(&Script::default()).await;
+    world.drain().await;
+    assert_eq!(
+        world.texts(LETTER).await,
+        [
+            r#"test.gone/unknown_kind/CONFIGURATION_ERROR/no code for kind "test.gone" in this version; known kinds: test.planned, test.script/{"a": 1}"#
+        ]
+    );
+    assert_eq!(world.standing(fine).await, "completed");
+    assert_eq!(world.count("engine.failure WHERE code = 'unknown_kind'").await, 1);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_payload_that_does_not_fit_is_set_aside_and_the_worker_goes_on() {
+    let world = World::lab(|_, _| Box::pin(async { Ok(()) })).await;
+    put(&world, "test.script", r#"{"label": 7}"#).await;
+    let fine = world.enqueue(&Script::default()).await;
+    world.drain().await;
+    let letters = world.texts(LETTER).await;
+    assert!(letters[0].starts_with("test.script/undecodable/CONFIGURATION_ERROR/"), "{letters:?}");
+    assert!(letters[0].contains("invalid type") && letters[0].ends_with(r#"{"label": 7}"#));
+    assert_eq!(world.standing(fine).await, "completed");
+    world.close().await;
+}
+
+/// A job that cannot even be decoded without a panic.
+#[derive(Serialize)]
+struct Bomb;
+
+impl<'de> Deserialize<'de> for Bomb {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> std::result::Result<Self, D::Error> {
+        panic!("the decoder panics on purpose")
+    }
+}
+
+impl Job for Bomb {
+    type App = ();
+    const KIND: &'static str = "test.bomb";
+
+    async fn run(&self, _: &mut Run<'_, ()>) -> Result {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_payload_whose_decoding_panics_is_quarantined_and_not_left_running() {
+    let world = World::new((), Registry::new().register::<Bomb>(), &[]).await;
+    let job = world.enqueue(&Bomb).await;
+    world.drain_all().await;
+    assert_eq!(world.standing(job).await, "quarantined");
+    world.close().await;
+}
