@@ -158,7 +158,7 @@ async fn the_table_takes_every_state_of_an_event() {
         let stored = inbox::get(&mut conn, "stripe", &event_id).await.expect("read").expect("it");
         assert_eq!(stored.state, state);
         let listed = inbox::list(&mut conn, Some(state), 10).await.expect("read");
-        assert_eq!(listed, [stored.clone()]);
+        assert_eq!(listed, std::slice::from_ref(&stored));
         assert_eq!(stored.processed_at.is_none(), state == EventState::Received);
     }
     assert_eq!(inbox::list(&mut conn, None, 10).await.expect("read").len(), 5);
