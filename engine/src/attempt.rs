@@ -67,11 +67,15 @@ async fn perform<A: Send + Sync + 'static>(
         Ok(runnable) => runnable,
         Err(error) => return Some(undecodable(job, &error)),
     };
+    let retry = match kind.retry() {
+        Retry::DEFAULT => world.retry,
+        own => own,
+    };
     let attempt = Attempt {
         claim: job.claim,
         workspace: job.workspace,
         number: job.attempt,
-        retry: kind.retry(),
+        retry,
         plan: kind.plan(),
     };
     let (result, change, ending) = match Run::resume(app, world, attempt).await {
@@ -85,7 +89,7 @@ async fn perform<A: Send + Sync + 'static>(
             (Ended::Stopped(Err(stop)), Change::of(job.claim), ending)
         }
     };
-    conclude(job, kind.retry(), result, change, ending)
+    conclude(job, retry, result, change, ending)
 }
 
 /// How the job's code ended.

@@ -72,6 +72,8 @@ pub(crate) struct World {
     pub(crate) lease: std::sync::Arc<Lease>,
     pub(crate) vault: Option<Vault>,
     pub(crate) call_timeout: Duration,
+    /// The policy of kinds that state none of their own.
+    pub(crate) retry: Retry,
     #[cfg(any(test, feature = "testing"))]
     pub(crate) crash_points: Option<crate::testing::CrashPoints>,
 }
