@@ -15,6 +15,7 @@ mod gate;
 mod lab;
 mod proxy;
 pub mod storm;
+mod studio;
 mod wait;
 mod world;
 
@@ -22,5 +23,6 @@ pub use crash::{crash_at_every_step, repeat_every_step};
 pub use gate::Gate;
 pub use lab::{Body, Lab, PlannedScript, Running, Script};
 pub use proxy::{Cut, Proxy};
+pub use studio::{LOOK_AGAIN, Providers, Studio, bought_once};
 pub use wait::{PATIENCE, eventually};
 pub use world::{Process, World};
