@@ -101,7 +101,7 @@ pub struct Failure {
     /// What kind of trouble it is.
     #[serde(flatten)]
     pub class: Class,
-    /// A stable code for machines, such as `twilio_21422` or `database_23505`.
+    /// A stable code for machines, such as `http_timeout` or `database_23505`.
     pub code: Cow<'static, str>,
     /// One sentence for people: what happened, where. Never a secret, never a body.
     pub message: String,
@@ -203,7 +203,7 @@ pub enum Stop {
 /// What a waiting step waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wait {
-    /// The name of the event that wakes it, for example `twilio.bundle/BU123`.
+    /// The name of the event that wakes it, for example `papers.approved/42`.
     pub event: String,
     /// After how long to look again even if the event never comes, by the database's clock.
     pub look_again: Duration,

@@ -100,8 +100,23 @@ pub struct Hastened {
 /// # Errors
 /// When the database refuses.
 pub async fn hasten(conn: &mut PgConnection, id: JobId) -> Result<Option<Hastened>, sqlx::Error> {
-    sqlx::query_file!("sql/ops/wake_steps.sql", id.uuid()).execute(&mut *conn).await?;
-    sqlx::query_file_as!(Hastened, "sql/ops/hasten.sql", id.uuid()).fetch_optional(conn).await
+    // The job first, as every attempt locks it first: one that is just writing that it waits is waited for, and its
+    // steps can be seen afterwards only.
+    let hastened = sqlx::query_file_as!(Hastened, "sql/ops/hasten.sql", id.uuid())
+        .fetch_optional(&mut *conn)
+        .await?;
+    sqlx::query_file!("sql/ops/wake_steps.sql", id.uuid()).execute(conn).await?;
+    Ok(hastened)
+}
+
+/// Asks the live job of a kind and unique key for another look before it waits, if it runs; in the caller's
+/// transaction, before [`signal`], which does not see a step that is about to wait.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn look_again(conn: &mut PgConnection, kind: &str, key: &str) -> Result<(), sqlx::Error> {
+    sqlx::query_file!("sql/ops/look_again.sql", kind, key).execute(conn).await?;
+    Ok(())
 }
 
 /// An event has come, in the caller's transaction: the runs that wait for it go on. How many there were.

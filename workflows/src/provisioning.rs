@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::App;
 
 pub use settle::Settle;
-pub(crate) use subscription::paid;
+pub(crate) use trigger::payment_changed;
 pub use trigger::{Triggered, trigger, trigger_due};
 
 /// Takes one studio from "paid" to "answering calls".

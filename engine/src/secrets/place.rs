@@ -16,7 +16,7 @@ use crate::WorkspaceId;
 pub struct Place<'a> {
     /// The tenant whose data key seals the value.
     pub workspace: WorkspaceId,
-    /// The table, with its schema: `studio.email_account`.
+    /// The table, with its schema: `app.mailbox`.
     pub table: &'static str,
     /// The column.
     pub column: &'static str,

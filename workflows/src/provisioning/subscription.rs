@@ -18,7 +18,7 @@ pub(super) struct Plan {
 }
 
 /// The event that a run waits for whose checkout is still open.
-pub(crate) fn paid(workspace: WorkspaceId) -> String {
+pub(super) fn paid(workspace: WorkspaceId) -> String {
     format!("stripe.paid/{workspace}")
 }
 

@@ -4,6 +4,7 @@ use autopilot_engine::{EnqueueError, Enqueued, Job, JobId, NewJob, WorkspaceId, 
 use sqlx::PgConnection;
 
 use super::Provision;
+use super::subscription::paid;
 use crate::state::workspaces;
 
 /// What a trigger did.
@@ -44,6 +45,17 @@ pub async fn trigger_due(
         started.push((studio.workspace, start(&mut *conn, studio.workspace, None).await?));
     }
     Ok(started)
+}
+
+/// Something changed about a studio's payment, in the caller's transaction: a run that waits for it goes on, and one
+/// that is just deciding to wait looks once more.
+pub(crate) async fn payment_changed(
+    conn: &mut PgConnection,
+    workspace: WorkspaceId,
+) -> Result<(), sqlx::Error> {
+    ops::look_again(&mut *conn, Provision::KIND, &workspace.to_string()).await?;
+    ops::signal(conn, &paid(workspace)).await?;
+    Ok(())
 }
 
 /// The queue that a trigger's run waits in, for a wake-up after the commit.

@@ -6,14 +6,14 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use autopilot_engine::{Class, Failure, Job, Result, Retry, Run, Stop, WorkspaceId, ops};
+use autopilot_engine::{Class, Failure, Job, Result, Retry, Run, Stop, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::stripe::PROVIDER;
 use crate::app::App;
-use crate::provisioning::{paid, trigger};
+use crate::provisioning::{payment_changed, trigger};
 use crate::state::inbox::{self, Event, EventState, Mark};
 use crate::state::workspaces::{self, BindError};
 
@@ -69,7 +69,7 @@ async fn act(conn: &mut PgConnection, id: &str) -> Result {
             checkout(&mut *conn, workspace, &object, id).await?.map(|()| workspace)
         }
         Ok(workspace) => {
-            ops::signal(&mut *conn, &paid(workspace)).await?;
+            payment_changed(&mut *conn, workspace).await?;
             Ok(workspace)
         }
         Err(reason) => Err(reason),
@@ -168,6 +168,6 @@ async fn checkout(
             Stop::Failed(Failure::new(Class::TransientNetwork, "enqueue", error.to_string()))
         })?;
     }
-    ops::signal(conn, &paid(workspace)).await?;
+    payment_changed(conn, workspace).await?;
     Ok(Ok(()))
 }
