@@ -5,7 +5,10 @@ CARGO ?= cargo
 # Checked queries are compiled against the committed descriptions in .sqlx, so that a build needs no database.
 export SQLX_OFFLINE ?= true
 STATE ?= $(CURDIR)/.state
-PRIVATE_PG = env -u DATABASE_URL $(CARGO) run -q -p autopilot-postgres -- run --ephemeral --state $(STATE)
+BIN = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug
+# What was built is run as it is: `cargo run -p` would build the dependencies once more, with fewer features.
+BUILD = $(CARGO) build -q --workspace --bins
+PRIVATE_PG = env -u DATABASE_URL $(BIN)/autopilot-postgres run --ephemeral --state $(STATE)
 
 .PHONY: help demo test storm lint fmt sqlx sqlx-check deny ci
 
@@ -15,16 +18,16 @@ help: ## List the targets
 demo: ## The main job in fifteen seconds, with a worker killed half way. KEEP=1 leaves it running
 	@echo "building the program and the demo"
 	@$(CARGO) build -q -p autopilot -p autopilot-demo
-	@$(CARGO) run -q -p autopilot-demo
+	@$(BIN)/autopilot-demo
 
 test: ## All tests, on a private Postgres that is started and stopped here
 	@echo "building; then every test on a private Postgres in $(STATE)"
-	@$(CARGO) build -q -p autopilot -p autopilot-postgres
-	@$(PRIVATE_PG) -- env AUTOPILOT_TEST=1 $(CARGO) test --workspace
+	@$(BUILD)
+	@$(PRIVATE_PG) -- $(CARGO) test --workspace
 
 storm: ## The long storm: kill -9 and SIGSTOP over 1,000 workflows. FENCE=off must fail
-	@$(CARGO) build -q -p autopilot -p autopilot-tests --bins
-	@$(PRIVATE_PG) -- $(CARGO) run -q -p autopilot-tests --bin storm -- --workflows $(or $(WORKFLOWS),1000) --fence $(or $(FENCE),on)
+	@$(BUILD)
+	@$(PRIVATE_PG) -- $(BIN)/storm --workflows $(or $(WORKFLOWS),1000) --fence $(or $(FENCE),on)
 
 lint: ## Formatting and clippy, warnings are errors
 	@$(CARGO) fmt --all --check

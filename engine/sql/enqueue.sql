@@ -12,6 +12,7 @@ WITH input AS (
            greatest(coalesce(run_at, engine.clock()), engine.clock()) + make_interval(secs => coalesce(delay, 0)),
            unique_key, payload
     FROM input
+    ORDER BY kind, unique_key, id -- two batches that share keys never wait for each other
     ON CONFLICT DO NOTHING
     RETURNING id
 ), runs AS (

@@ -17,8 +17,11 @@ SET state = 0, worker = NULL, again = false,
     crashes = j.crashes + i.crashed::integer,
     run_at = CASE
         WHEN i.look THEN engine.clock()
-        WHEN i.parked THEN greatest(engine.clock(),
-            (SELECT min(s.wake_at) FROM engine.step s WHERE s.job = j.id AND s.state = 'waiting'))
+        WHEN i.parked THEN (
+            -- A step that was due and was not reached again must not turn the run into a busy loop.
+            SELECT CASE WHEN min(s.wake_at) <= engine.clock() THEN engine.clock() + interval '1 second'
+                        ELSE coalesce(min(s.wake_at), engine.clock()) END
+            FROM engine.step s WHERE s.job = j.id AND s.state = 'waiting')
         ELSE engine.clock() + make_interval(secs => i.delay)
     END
 FROM mine i

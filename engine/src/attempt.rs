@@ -18,6 +18,9 @@ use crate::retry::{self, Retry};
 use crate::run::boundary::Boundary;
 use crate::run::{Attempt, Ending, Run, World, refused};
 
+/// How long a job whose checkpoints could not be read waits before it is taken up again.
+const RESUME_PAUSE: Duration = Duration::from_millis(500);
+
 /// A job as it was claimed.
 #[derive(Debug, Clone)]
 pub(crate) struct Claimed {
@@ -67,11 +70,15 @@ async fn perform<A: Send + Sync + 'static>(
         Ok(runnable) => runnable,
         Err(error) => return Some(undecodable(job, &error)),
     };
+    let retry = match kind.retry() {
+        Retry::DEFAULT => world.retry,
+        own => own,
+    };
     let attempt = Attempt {
         claim: job.claim,
         workspace: job.workspace,
         number: job.attempt,
-        retry: kind.retry(),
+        retry,
         plan: kind.plan(),
     };
     let (result, change, ending) = match Run::resume(app, world, attempt).await {
@@ -80,12 +87,20 @@ async fn perform<A: Send + Sync + 'static>(
             let (change, ending) = run.into_last_change();
             (result, change, ending)
         }
+        Err(Stop::Failed(failure)) if failure.class.retries() => {
+            // Nothing of the job has run: that its checkpoints could not be read costs it no attempt.
+            tracing::warn!(job = %job.claim.job, %failure, "could not be taken up, trying again");
+            let mut change = Change::of(job.claim);
+            let delay = RESUME_PAUSE.mul_f64(0.5 + retry::random());
+            change.finish = Some(Finish::Again { delay, counts: false, crashed: false });
+            return Some(change);
+        }
         Err(stop) => {
             let ending = Ending { degraded: false, waiting: false, step: None };
             (Ended::Stopped(Err(stop)), Change::of(job.claim), ending)
         }
     };
-    conclude(job, kind.retry(), result, change, ending)
+    conclude(job, retry, result, change, ending)
 }
 
 /// How the job's code ended.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::retry::Retry;
+
 /// How a worker process behaves.
 #[derive(Debug, Clone)]
 pub struct WorkerConfig {
@@ -22,6 +24,8 @@ pub struct WorkerConfig {
     pub claim_batch: usize,
     /// How long running jobs may go on after a stop was asked for; default 30 s.
     pub drain: Duration,
+    /// The retry policy of kinds that state none of their own; default [`Retry::DEFAULT`].
+    pub retry: Retry,
     /// Whether to listen for wake-ups; needs a connection of its own that is no transaction pooler. Default true.
     pub listen: bool,
 }
@@ -37,6 +41,7 @@ impl Default for WorkerConfig {
             poll_max: Duration::from_secs(1),
             claim_batch: 100,
             drain: Duration::from_secs(30),
+            retry: Retry::DEFAULT,
             listen: true,
         }
     }

@@ -1,38 +1,18 @@
 //! Enqueueing in the caller's own transaction, one or many, with idempotency keys.
 
+mod new_job;
+
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::ids::{JobId, WorkspaceId};
-use crate::job::{Job, Planned, Priority};
-
-/// A job that is to be enqueued.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NewJob {
-    pub(crate) id: JobId,
-    pub(crate) workspace: WorkspaceId,
-    pub(crate) kind: String,
-    pub(crate) queue: String,
-    pub(crate) priority: Priority,
-    pub(crate) due: Due,
-    pub(crate) unique: Option<String>,
-    pub(crate) key: Option<Uuid>,
-    pub(crate) payload: Value,
-    pub(crate) plan: Option<Value>,
-}
-
-/// When a job is to run, by the database's clock.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Due {
-    Now,
-    At(DateTime<Utc>),
-    In(Duration),
-}
+use crate::ids::JobId;
+use new_job::Due;
+pub(crate) use new_job::KEY_NAMESPACE;
+pub use new_job::NewJob;
 
 /// What an enqueue did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,75 +57,6 @@ pub enum EnqueueError {
     /// The database refused.
     #[error("enqueueing failed: {0}")]
     Database(#[from] sqlx::Error),
-}
-
-/// The namespace of ids that are derived from idempotency keys and of step keys.
-pub(crate) const KEY_NAMESPACE: Uuid = Uuid::from_u128(0x6175_746f_7069_6c6f_745f_656e_6769_6e65);
-
-impl NewJob {
-    /// A job that is due at once.
-    ///
-    /// # Errors
-    /// When the job cannot be written as JSON.
-    pub fn of<J: Job>(job: &J) -> Result<Self, EnqueueError> {
-        let encode = |source| EnqueueError::Encode { kind: J::KIND.to_owned(), source };
-        let plan: &[Planned] = J::STEPS;
-        Ok(Self {
-            id: JobId::now_v7(),
-            workspace: job.workspace(),
-            kind: J::KIND.to_owned(),
-            queue: J::QUEUE.to_owned(),
-            priority: J::PRIORITY,
-            due: Due::Now,
-            unique: job.unique(),
-            key: None,
-            payload: serde_json::to_value(job).map_err(encode)?,
-            plan: if plan.is_empty() {
-                None
-            } else {
-                Some(serde_json::to_value(plan).map_err(encode)?)
-            },
-        })
-    }
-
-    /// The caller's idempotency key, for example a webhook's event id. A second enqueue of the same workspace,
-    /// kind and key answers with the first job, also when that has finished. The job's id is derived from it,
-    /// so that after a failover that lost the last commits the same event carries the same keys to providers.
-    #[must_use]
-    pub fn key(mut self, key: &str) -> Self {
-        let name = format!("{}\n{}\n{key}", self.workspace, self.kind);
-        let id = Uuid::new_v5(&KEY_NAMESPACE, name.as_bytes());
-        self.key = Some(id);
-        self.id = JobId::from(id);
-        self
-    }
-
-    /// Runs it not before `at`, by the database's clock.
-    #[must_use]
-    pub const fn at(mut self, at: DateTime<Utc>) -> Self {
-        self.due = Due::At(at);
-        self
-    }
-
-    /// Runs it not before `delay` has passed, by the database's clock.
-    #[must_use]
-    pub const fn after(mut self, delay: Duration) -> Self {
-        self.due = Due::In(delay);
-        self
-    }
-
-    /// Another lane than the kind's own.
-    #[must_use]
-    pub const fn priority(mut self, priority: Priority) -> Self {
-        self.priority = priority;
-        self
-    }
-
-    /// The queue that it goes to.
-    #[must_use]
-    pub fn queue(&self) -> &str {
-        &self.queue
-    }
 }
 
 /// How often an enqueue looks again when the live job of its unique key vanishes under it.

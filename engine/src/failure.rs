@@ -3,6 +3,8 @@
 //! An error is classified once, where it is born, by one exhaustive `match` in [`Classify`]. The class
 //! then feeds the retry delay, the operator's view and the alert; nobody reads an error's text again.
 
+mod database;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
@@ -220,45 +222,5 @@ impl Stop {
 impl<E: Into<Failure>> From<E> for Stop {
     fn from(error: E) -> Self {
         Self::Failed(error.into())
-    }
-}
-
-impl Classify for sqlx::Error {
-    fn class(&self) -> Class {
-        match self.as_database_error() {
-            Some(error) => match error.code().as_deref() {
-                // Serialization failure, deadlock, aborted transaction, server going away, out of resources.
-                Some(code)
-                    if code.starts_with("40")
-                        || code.starts_with("25")
-                        || code.starts_with("57P")
-                        || code.starts_with("53")
-                        || code.starts_with("08")
-                        || code == "55P03" =>
-                {
-                    Class::TransientNetwork
-                }
-                Some(_) | None => Class::ProvisioningError,
-            },
-            None if matches!(
-                self,
-                Self::Io(_)
-                    | Self::Tls(_)
-                    | Self::PoolTimedOut
-                    | Self::PoolClosed
-                    | Self::WorkerCrashed
-            ) =>
-            {
-                Class::TransientNetwork
-            }
-            None => Class::ConfigurationError,
-        }
-    }
-
-    fn code(&self) -> Cow<'static, str> {
-        match self.as_database_error().and_then(|error| error.code()) {
-            Some(state) => Cow::Owned(format!("database_{state}")),
-            None => Cow::Borrowed("database"),
-        }
     }
 }

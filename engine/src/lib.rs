@@ -26,7 +26,7 @@ pub use enqueue::{EnqueueError, Enqueued, NewJob, enqueue};
 pub use failure::{Class, Classify, Effect, Failure, Result, Stop, Wait};
 pub use ids::{JobId, WorkerId, WorkspaceId};
 pub use job::{Job, Planned, Priority};
-pub use loops::listen::Waker;
+pub use loops::listen::{Waker, hint};
 pub use registry::{Registry, UnknownJob};
 pub use retry::Retry;
 pub use run::{At, Outcome, Run, Step, StepKey};

@@ -6,16 +6,15 @@ use crate::failure::Class;
 
 /// A retry policy: exponential backoff with full jitter, capped, per error class.
 ///
-/// The default is 3 retries, 2 s doubling up to 10 minutes.
+/// The default is 3 retries, 2 s doubling up to 10 minutes. A kind that keeps the default follows its worker's own
+/// default, see [`crate::WorkerConfig::retry`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
     base: Duration,
     cap: Duration,
     retries: u32,
+    throttled: u32,
 }
-
-/// A throttled call waits this many times longer than a failed one.
-const RATE_LIMITED_FACTOR: u32 = 5;
 
 impl Retry {
     /// 3 retries, 2 s doubling up to 10 minutes.
@@ -24,7 +23,7 @@ impl Retry {
     /// Doubles from `base`, capped at 10 minutes, 3 retries.
     #[must_use]
     pub const fn exponential(base: Duration) -> Self {
-        Self { base, cap: Duration::from_secs(600), retries: 3 }
+        Self { base, cap: Duration::from_secs(600), retries: 3, throttled: 3 }
     }
 
     /// No delay is longer than `cap`, not even one that a provider asks for.
@@ -41,6 +40,13 @@ impl Retry {
         self
     }
 
+    /// A throttled call waits this many times longer than a failed one; default 3.
+    #[must_use]
+    pub const fn throttled(mut self, factor: u32) -> Self {
+        self.throttled = factor;
+        self
+    }
+
     /// How long to wait before the next attempt, or `None` when there is none.
     ///
     /// `attempt` counts from 1; `random` lies in `0.0..1.0`. The delay is spread over the whole range up to the
@@ -54,7 +60,7 @@ impl Retry {
         let backoff = self.base.saturating_mul(1 << doublings);
         let (floor, backoff) = match class {
             Class::RateLimited { retry_after } => {
-                (retry_after.unwrap_or_default(), backoff.saturating_mul(RATE_LIMITED_FACTOR))
+                (retry_after.unwrap_or_default(), backoff.saturating_mul(self.throttled))
             }
             Class::TransientNetwork
             | Class::IntegrationOffline

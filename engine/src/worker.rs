@@ -132,6 +132,7 @@ impl<A: Send + Sync + 'static> Worker<A> {
                 lease: Arc::clone(&lease),
                 vault: self.vault.clone(),
                 call_timeout: self.config.call_timeout,
+                retry: self.config.retry,
                 #[cfg(any(test, feature = "testing"))]
                 crash_points: self.crash_points.clone(),
             },

@@ -68,10 +68,20 @@ async fn connections_that_break_all_the_time_cost_no_job_and_no_attempt() {
         eventually("some are done", async || world.count("engine.history").await >= done).await;
         proxy.reset();
     }
-    world.idle().await;
+    eventually("all are done", async || world.count("engine.history").await == 40).await;
     process.stop().await;
     pool.close().await;
-    assert_eq!(world.count("engine.history WHERE outcome = 'completed' AND crashes = 0").await, 40);
+    assert_eq!(
+        world.texts("SELECT f::text FROM engine.failure f").await,
+        Vec::<String>::new(),
+        "nothing went wrong with any attempt"
+    );
+    assert_eq!(
+        world
+            .count("engine.history WHERE outcome = 'completed' AND attempt = 1 AND crashes = 0")
+            .await,
+        40
+    );
     assert_eq!(world.app.effects().len(), 80, "each effect once, whatever was repeated");
     assert_eq!(world.count("engine.step WHERE state = 'done'").await, 80);
     world.finish().await;

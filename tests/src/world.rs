@@ -140,17 +140,21 @@ impl<A: Send + Sync + 'static> World<A> {
         Process { task: tokio::spawn(worker.run_until(stop.clone())), stop }
     }
 
-    /// Starts a worker that no heartbeat tells what became of its jobs: only its own writes do. Enqueue afterwards.
+    /// Starts a worker that no heartbeat tells what became of its jobs: only its own writes do.
     ///
     /// # Panics
-    /// When it does not beat once.
+    /// When the database refuses.
     pub async fn start_unaware(&mut self) -> Process {
+        // The first heartbeat stalls in the database, before it has locked anything, and so never asks for lost jobs.
+        self.execute(
+            "CREATE FUNCTION stall() RETURNS trigger LANGUAGE plpgsql AS
+                 $$ BEGIN PERFORM pg_sleep(86400); RETURN NULL; END $$;
+             CREATE TRIGGER stall BEFORE UPDATE ON engine.worker FOR EACH STATEMENT EXECUTE FUNCTION stall()",
+        )
+        .await;
         self.config.heartbeat = Duration::from_secs(600);
         self.config.lease = Duration::from_secs(3_600);
-        let process = self.start();
-        let beaten = "engine.worker WHERE seen > started_at";
-        eventually("the first heartbeat", async || self.count(beaten).await == 1).await;
-        process
+        self.start()
     }
 
     /// Runs a worker until no job is due and none runs.

@@ -2,8 +2,8 @@
 
 pub(crate) mod providers;
 
-use autopilot_engine::WorkerConfig;
 use autopilot_engine::secrets::Keyring;
+use autopilot_engine::{Retry, WorkerConfig};
 use autopilot_workflows::app::{App, Settings};
 use autopilot_workflows::integrations::phone::Country;
 use secrecy::{ExposeSecret, SecretString};
@@ -88,6 +88,10 @@ pub(crate) fn worker(config: &Config) -> Result<WorkerConfig, Fail> {
         poll_max: worker.poll_max,
         claim_batch: usize::try_from(worker.claim_batch.get()).unwrap_or(usize::MAX),
         drain: worker.drain_grace,
+        retry: Retry::exponential(config.retry.base)
+            .cap(config.retry.cap)
+            .retries(config.retry.retries)
+            .throttled(config.retry.rate_limited_factor.get()),
         listen: config.database.listen,
     };
     let problems = settings.problems();

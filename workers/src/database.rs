@@ -114,3 +114,6 @@ fn options(config: &Database, purpose: Purpose) -> Result<PgConnectOptions, Fail
         options
     })
 }
+
+#[cfg(test)]
+mod tests;

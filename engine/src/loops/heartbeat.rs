@@ -28,7 +28,10 @@ pub(crate) fn start(
 async fn beat_until_ended(options: PgConnectOptions, lease: Arc<Lease>, interval: Duration) {
     let mut connection: Option<PgConnection> = None;
     while !lease.ended.is_cancelled() {
-        let round = tokio::time::timeout(interval, beat(&options, &mut connection, &lease));
+        // A new connection may take longer than a beat (a busy server, a password): cutting it short would only start
+        // it over, until the lease has run out.
+        let limit = if connection.is_some() { interval } else { lease.length / 2 };
+        let round = tokio::time::timeout(limit, beat(&options, &mut connection, &lease));
         let failed = match round.await {
             Ok(Ok(alive)) => {
                 if !alive {
@@ -38,7 +41,7 @@ async fn beat_until_ended(options: PgConnectOptions, lease: Arc<Lease>, interval
                 None
             }
             Ok(Err(error)) => Some(error.to_string()),
-            Err(_elapsed) => Some(format!("no answer within {interval:?}")),
+            Err(_elapsed) => Some(format!("no answer within {limit:?}")),
         };
         if let Some(error) = failed {
             tracing::warn!(worker = %lease.worker, left = ?lease.remaining(), error, "heartbeat failed");

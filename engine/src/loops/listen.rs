@@ -40,6 +40,16 @@ impl Waker {
     }
 }
 
+/// One hint that `queue` has work, for a program that ends right after its commit.
+///
+/// It never fails: without it the next poll finds the work.
+pub async fn hint(pool: &PgPool, queue: &str) {
+    let sent = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(queue).execute(pool);
+    if let Err(error) = sent.await {
+        tracing::debug!(%error, queue, "no hint was sent; the next poll finds the work");
+    }
+}
+
 async fn send(pool: PgPool, mut inbox: mpsc::UnboundedReceiver<String>) {
     while let Some(first) = inbox.recv().await {
         let mut queues = HashSet::from([first]);
@@ -47,10 +57,7 @@ async fn send(pool: PgPool, mut inbox: mpsc::UnboundedReceiver<String>) {
             queues.insert(queue);
         }
         for queue in &queues {
-            let sent = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(queue);
-            if let Err(error) = sent.execute(&pool).await {
-                tracing::debug!(%error, queue, "no hint was sent; the next poll finds the work");
-            }
+            hint(&pool, queue).await;
         }
         tokio::time::sleep(DEBOUNCE).await;
     }

@@ -91,6 +91,7 @@ async fn replay(pool: &PgPool, id: &str, console: Console) -> Result<Exit, Fail>
     let mut tx = pool.begin().await?;
     let job = stripe::replay(&mut tx, id).await?.ok_or_else(|| missing(id))?;
     tx.commit().await?;
+    autopilot_engine::hint(pool, stripe::QUEUE).await;
     let value = json!({ "event": id, "job": job });
     console.show(&value, || vec![format!("job {job} handles {id} again")])?;
     Ok(Exit::Ok)

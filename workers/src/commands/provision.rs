@@ -1,5 +1,6 @@
 //! `autopilot provision`: one studio, again or for the first time.
 
+use autopilot_workflows::provisioning::Triggered;
 use serde_json::json;
 
 use super::runs;
@@ -31,6 +32,7 @@ pub(crate) async fn run(
         )
     })?;
     tx.commit().await?;
+    autopilot_engine::hint(&pool, Triggered::QUEUE).await;
     let value = json!({ "workspace": workspace, "run": triggered.run, "joined": triggered.joined });
     console.show(&value, || {
         let done = if triggered.joined { "joined" } else { "started" };

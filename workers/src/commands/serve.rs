@@ -142,3 +142,6 @@ fn tell(path: &Path, address: SocketAddr) -> Result<(), Fail> {
         Fail::usage(format!("cannot write --ready-file {}: {error}", path.display()))
     })
 }
+
+#[cfg(test)]
+mod tests;

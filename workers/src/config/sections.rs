@@ -92,7 +92,7 @@ pub(crate) struct Worker {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Retry {
-    pub(crate) attempts: NonZeroU32,
+    pub(crate) retries: u32,
     #[serde(with = "units::duration")]
     pub(crate) base: Duration,
     #[serde(with = "units::duration")]

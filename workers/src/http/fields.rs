@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     fn number(text: &str) -> Result<i32, String> {
-        text.parse().map_err(|_| "is not a number".to_owned())
+        text.parse().map_err(|_wrong| "is not a number".to_owned())
     }
 
     #[test]
