@@ -1,6 +1,7 @@
 //! A world of its own for each test: a database with a movable clock, an application, and workers to run.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use autopilot_engine::secrets::Vault;
@@ -29,12 +30,16 @@ pub struct World<A> {
     /// What workers seal step outputs with.
     pub vault: Option<Vault>,
     registry: Arc<Registry<A>>,
+    /// Processes that were started and neither stopped nor killed.
+    alive: Arc<AtomicI64>,
 }
 
 /// A worker that runs in this process as if it were one of its own.
 #[must_use = "a process runs until it is stopped or killed"]
 pub struct Process {
     stop: CancellationToken,
+    pool: PgPool,
+    alive: Arc<AtomicI64>,
     task: JoinHandle<Result<(), WorkerError>>,
 }
 
@@ -68,6 +73,7 @@ impl<A: Send + Sync + 'static> World<A> {
             config: brisk(),
             vault: None,
             registry: Arc::new(registry),
+            alive: Arc::default(),
         }
     }
 
@@ -137,7 +143,13 @@ impl<A: Send + Sync + 'static> World<A> {
             None => worker,
         };
         let stop = CancellationToken::new();
-        Process { task: tokio::spawn(worker.run_until(stop.clone())), stop }
+        self.alive.fetch_add(1, Ordering::Relaxed);
+        Process {
+            task: tokio::spawn(worker.run_until(stop.clone())),
+            stop,
+            pool: self.pool().clone(),
+            alive: Arc::clone(&self.alive),
+        }
     }
 
     /// Starts a worker that no heartbeat tells what became of its jobs: only its own writes do.
@@ -346,6 +358,7 @@ impl Process {
     /// # Panics
     /// When it does not end in time, or ends with an error.
     pub async fn stop(self) {
+        self.alive.fetch_sub(1, Ordering::Relaxed);
         self.stop.cancel();
         let ended = tokio::time::timeout(PATIENCE, self.task).await;
         ended.expect("the worker drains in time").expect("the worker does not panic").unwrap();
@@ -356,10 +369,26 @@ impl Process {
         self.stop.cancel();
     }
 
-    /// Kills it: nothing more is written, and nobody is told.
+    /// Kills it: nothing more is written, and nobody is told. Its heart has stopped when this returns: a last beat on
+    /// its way would make it look alive at whatever time the clock is moved to.
+    ///
+    /// # Panics
+    /// When its heart goes on.
     pub async fn kill(self) {
+        let alive = self.alive.fetch_sub(1, Ordering::Relaxed) - 1;
         self.task.abort();
         drop(self.task.await);
+        eventually("its heart stops", async || {
+            let hearts: i64 = sqlx::query_scalar(
+                "SELECT count(*) FROM pg_stat_activity
+                 WHERE datname = current_database() AND application_name LIKE '%heartbeat'",
+            )
+            .fetch_one(&self.pool)
+            .await
+            .unwrap();
+            hearts <= alive
+        })
+        .await;
     }
 }
 

@@ -1,2 +1,10 @@
--- An event has come: the steps that wait for it are due. Index: step_event.
-UPDATE engine.step SET wake_at = engine.clock() WHERE state = 'waiting' AND wake_event = $1 RETURNING job
+-- An event has come: the steps that wait for it are due. Their jobs are locked first and in the order of their ids, as
+-- everybody else locks. Index: step_event, job_pkey.
+WITH waiting AS MATERIALIZED (
+    SELECT DISTINCT s.job FROM engine.step s WHERE s.state = 'waiting' AND s.wake_event = $1
+), locked AS MATERIALIZED (
+    SELECT j.id FROM engine.job j JOIN waiting ON waiting.job = j.id ORDER BY j.id FOR NO KEY UPDATE OF j
+)
+UPDATE engine.step s SET wake_at = engine.clock()
+FROM locked WHERE s.job = locked.id AND s.state = 'waiting' AND s.wake_event = $1
+RETURNING s.job

@@ -18,6 +18,11 @@ pub(crate) fn start(
     lease: Arc<Lease>,
     interval: Duration,
 ) -> std::io::Result<()> {
+    // pg_stat_activity tells it apart: it is the connection whose end means that the process is gone.
+    let name = options
+        .get_application_name()
+        .map_or_else(|| "heartbeat".to_owned(), |process| format!("{process}/heartbeat"));
+    let options = options.application_name(&name);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new()
         .name("heartbeat".to_owned())
