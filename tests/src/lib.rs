@@ -13,6 +13,7 @@
 mod crash;
 mod gate;
 mod lab;
+mod process;
 mod proxy;
 pub mod storm;
 mod studio;
@@ -22,7 +23,8 @@ mod world;
 pub use crash::{crash_at_every_step, repeat_every_step};
 pub use gate::Gate;
 pub use lab::{Body, Lab, PlannedScript, Running, Script};
+pub use process::Process;
 pub use proxy::{Cut, Proxy};
 pub use studio::{LOOK_AGAIN, Providers, Studio, bought_once};
 pub use wait::{PATIENCE, eventually};
-pub use world::{Process, World};
+pub use world::World;

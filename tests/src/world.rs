@@ -1,22 +1,21 @@
 //! A world of its own for each test: a database with a movable clock, an application, and workers to run.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use autopilot_engine::secrets::Vault;
 use autopilot_engine::testing::{Clock, CrashPoints, TestDatabase};
 use autopilot_engine::{
-    Enqueued, Job, JobId, MIGRATOR, NewJob, Registry, Run, Worker, WorkerConfig, WorkerError,
-    enqueue,
+    Enqueued, Job, JobId, MIGRATOR, NewJob, Registry, Run, Worker, WorkerConfig, enqueue,
 };
 use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::lab::{Lab, Running};
-use crate::wait::{PATIENCE, eventually};
+use crate::process::Process;
+use crate::wait::eventually;
 
 /// All that one test needs.
 pub struct World<A> {
@@ -32,15 +31,6 @@ pub struct World<A> {
     registry: Arc<Registry<A>>,
     /// Processes that were started and neither stopped nor killed.
     alive: Arc<AtomicI64>,
-}
-
-/// A worker that runs in this process as if it were one of its own.
-#[must_use = "a process runs until it is stopped or killed"]
-pub struct Process {
-    stop: CancellationToken,
-    pool: PgPool,
-    alive: Arc<AtomicI64>,
-    task: JoinHandle<Result<(), WorkerError>>,
 }
 
 impl World<Lab> {
@@ -143,13 +133,8 @@ impl<A: Send + Sync + 'static> World<A> {
             None => worker,
         };
         let stop = CancellationToken::new();
-        self.alive.fetch_add(1, Ordering::Relaxed);
-        Process {
-            task: tokio::spawn(worker.run_until(stop.clone())),
-            stop,
-            pool: self.pool().clone(),
-            alive: Arc::clone(&self.alive),
-        }
+        let task = tokio::spawn(worker.run_until(stop.clone()));
+        Process::new(task, stop, self.pool().clone(), Arc::clone(&self.alive))
     }
 
     /// Starts a worker that no heartbeat tells what became of its jobs: only its own writes do.
@@ -349,46 +334,6 @@ impl<A: Send + Sync + 'static> World<A> {
     /// Ends a test that leaves jobs or dead letters on purpose.
     pub async fn close(self) {
         self.database.close().await;
-    }
-}
-
-impl Process {
-    /// Asks it to stop, and waits until it has drained.
-    ///
-    /// # Panics
-    /// When it does not end in time, or ends with an error.
-    pub async fn stop(self) {
-        self.alive.fetch_sub(1, Ordering::Relaxed);
-        self.stop.cancel();
-        let ended = tokio::time::timeout(PATIENCE, self.task).await;
-        ended.expect("the worker drains in time").expect("the worker does not panic").unwrap();
-    }
-
-    /// Asks it to stop and does not wait.
-    pub fn ask_to_stop(&self) {
-        self.stop.cancel();
-    }
-
-    /// Kills it: nothing more is written, and nobody is told. Its heart has stopped when this returns: a last beat on
-    /// its way would make it look alive at whatever time the clock is moved to.
-    ///
-    /// # Panics
-    /// When its heart goes on.
-    pub async fn kill(self) {
-        let alive = self.alive.fetch_sub(1, Ordering::Relaxed) - 1;
-        self.task.abort();
-        drop(self.task.await);
-        eventually("its heart stops", async || {
-            let hearts: i64 = sqlx::query_scalar(
-                "SELECT count(*) FROM pg_stat_activity
-                 WHERE datname = current_database() AND application_name LIKE '%heartbeat'",
-            )
-            .fetch_one(&self.pool)
-            .await
-            .unwrap();
-            hearts <= alive
-        })
-        .await;
     }
 }
 
