@@ -2,8 +2,6 @@
 
 SHELL := /bin/bash
 CARGO ?= cargo
-# Checked queries are compiled against the committed descriptions in .sqlx, so that a build needs no database.
-export SQLX_OFFLINE ?= true
 STATE ?= $(CURDIR)/.state
 BIN = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug
 # What was built is run as it is: `cargo run -p` would build the dependencies once more, with fewer features.
