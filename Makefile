@@ -25,7 +25,7 @@ test: ## All tests, on a private Postgres that is started and stopped here
 
 storm: ## The long storm: kill -9 and SIGSTOP over 1,000 workflows. FENCE=off must fail
 	@$(BUILD)
-	@$(PRIVATE_PG) -- $(BIN)/storm --workflows $(or $(WORKFLOWS),1000) --fence $(or $(FENCE),on)
+	@$(PRIVATE_PG) -- $(BIN)/storm --folder $(STATE)/storm --workflows $(or $(WORKFLOWS),1000) --fence $(or $(FENCE),on)
 
 lint: ## Formatting and clippy, warnings are errors
 	@$(CARGO) fmt --all --check
