@@ -1,8 +1,15 @@
--- Sets jobs aside for a person, payload kept. Moves: running -> dead letter. Index: job_pkey.
+-- Sets jobs of process $1 aside for a person, payload kept; a step that was begun and has not ended is kept as one.
+-- Moves: running -> dead letter. Index: job_pkey.
 WITH gone AS (
-    DELETE FROM engine.job j USING unnest($1::uuid[], $2::bigint[], $3::text[], $4::jsonb[]) AS i(id, token, reason, failure)
-    WHERE j.id = i.id AND j.token = i.token AND j.state = 1
+    DELETE FROM engine.job j USING unnest($2::uuid[], $3::bigint[], $4::text[], $5::jsonb[]) AS i(id, token, reason, failure)
+    WHERE j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)
     RETURNING j.*, i.reason, i.failure
+), begun AS (
+    INSERT INTO engine.step AS s (job, name, state, token, starts, started_at)
+    SELECT id, step, 'started', token, starts, begun_at FROM gone WHERE step IS NOT NULL
+    ON CONFLICT (job, name) DO UPDATE SET state = 'started', token = excluded.token, starts = excluded.starts,
+        detail = NULL, wake_event = NULL, wake_at = NULL, started_at = excluded.started_at, finished_at = NULL
+    WHERE s.state <> 'done'
 )
 INSERT INTO engine.dead_letter (id, workspace, kind, queue, priority, reason, failure, token, attempt, crashes, unique_key, payload, created_at)
 SELECT id, workspace, kind, queue, priority, reason, failure, token, attempt, crashes, unique_key, payload, created_at FROM gone

@@ -1,22 +1,31 @@
--- Claims up to $4 ready jobs of queue $1, best priority first, each lane from its mark (L1).
--- Moves: ready -> running, one more attempt, one more token. Index: job_lane. HOT.
--- The claimer's own row is locked first: a process that was declared dead claims nothing, and one that is being
--- declared dead makes the rescue wait until this claim can be seen.
-WITH me AS MATERIALIZED (
-    SELECT id FROM engine.worker WHERE id = $2 FOR KEY SHARE
-), chosen AS MATERIALIZED (
+-- Claims ready jobs of the queues $1, up to $2 of each, best priority first, each lane from its mark $3-$6 (L1).
+-- Moves: ready -> running, one more attempt, one more token. Index: job_lane. HOT. Writes nothing when nothing is ready.
+-- The claimer's own row $7 is locked before anything is claimed: a process that was declared dead claims nothing, and
+-- one that is being declared dead makes the rescue wait until this claim can be seen. The claim's commit does not wait
+-- for the disk: whatever depends on it commits after it and does, and if it is lost, the fence knows the process.
+WITH chosen AS MATERIALIZED (
     SELECT ready.ctid
-    FROM me, unnest($3::smallint[], $5::timestamptz[]) AS lane(priority, mark),
+    FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[])
+             AS queue(name, free, critical, high, normal, low),
          LATERAL (
-             SELECT j.ctid FROM engine.job j
-             WHERE j.queue = $1 AND j.priority = lane.priority AND j.state = 0
-               AND j.run_at >= lane.mark AND j.run_at <= engine.now()
-             ORDER BY j.run_at, j.id
-             LIMIT $4 FOR UPDATE SKIP LOCKED
+             SELECT first.ctid
+             FROM (VALUES (0::smallint, queue.critical), (1::smallint, queue.high), (2::smallint, queue.normal), (3::smallint, queue.low))
+                      AS lane(priority, mark),
+                  LATERAL (
+                      SELECT j.ctid FROM engine.job j
+                      WHERE j.queue = queue.name AND j.priority = lane.priority AND j.state = 0
+                        AND j.run_at >= lane.mark AND j.run_at <= engine.now()
+                      ORDER BY j.run_at, j.id
+                      LIMIT queue.free FOR UPDATE SKIP LOCKED
+                  ) first
+             LIMIT queue.free
          ) ready
-    LIMIT $4
+), me AS MATERIALIZED (
+    SELECT set_config('synchronous_commit', 'off', true) FROM engine.worker
+    WHERE id = $7 AND EXISTS (SELECT FROM chosen) FOR KEY SHARE
 )
 UPDATE engine.job j
-SET state = 1, token = j.token + 1, attempt = j.attempt + 1, worker = $2, again = false
-WHERE j.ctid = ANY (ARRAY(SELECT ctid FROM chosen))
-RETURNING j.id, j.workspace, j.kind, j.queue, j.priority, j.run_at, j.token, j.attempt, j.crashes, j.payload
+SET state = 1, token = j.token + 1, attempt = j.attempt + 1, worker = $7, again = false
+WHERE j.ctid = ANY (ARRAY(SELECT ctid FROM chosen)) AND EXISTS (SELECT FROM me)
+RETURNING j.id, j.workspace, j.kind, j.queue, j.priority, j.run_at, j.token, j.attempt, j.crashes, j.step, j.starts,
+          j.payload::text AS "payload!"

@@ -1,2 +1,2 @@
--- The safe marks that were kept for a queue.
-SELECT priority, safe FROM engine.lane WHERE queue = $1
+-- The safe marks that were kept for the queues $1.
+SELECT queue, priority, safe FROM engine.lane WHERE queue = ANY ($1::text[])

@@ -1,12 +1,12 @@
--- Gives running jobs back. Moves: running -> ready. `counts` false returns the attempt (sleep, wait, drain),
+-- Gives running jobs of process $1 back. Moves: running -> ready. `counts` false returns the attempt (sleep, wait, drain),
 -- `parked` takes the earliest wake time of the run's waiting steps, or now when another look was asked for while it
 -- ran. run_at never lies in the past of the clock, so nothing becomes ready below a safe mark. Index: job_pkey;
 -- leaves job_lane behind (not HOT).
 WITH mine AS (
     SELECT i.*, j.again AND i.parked AS look
-    FROM unnest($1::uuid[], $2::bigint[], $3::double precision[], $4::boolean[], $5::boolean[], $6::boolean[])
+    FROM unnest($2::uuid[], $3::bigint[], $4::double precision[], $5::boolean[], $6::boolean[], $7::boolean[])
          AS i(id, token, delay, counts, parked, crashed)
-    JOIN engine.job j ON j.id = i.id AND j.token = i.token AND j.state = 1
+    JOIN engine.job j ON j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)
 ), woken AS (
     UPDATE engine.step s SET wake_at = engine.clock()
     FROM mine WHERE mine.look AND s.job = mine.id AND s.state = 'waiting' AND s.wake_event IS NOT NULL
@@ -25,4 +25,4 @@ SET state = 0, worker = NULL, again = false,
         ELSE engine.clock() + make_interval(secs => i.delay)
     END
 FROM mine i
-WHERE j.id = i.id AND j.token = i.token AND j.state = 1
+WHERE j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)

@@ -9,6 +9,12 @@ WITH stuck AS MATERIALIZED (
 ), buried AS (
     DELETE FROM engine.job j USING stuck WHERE j.id = stuck.id AND j.crashes + 1 >= $2
     RETURNING j.*
+), begun AS (
+    INSERT INTO engine.step AS s (job, name, state, token, starts, started_at)
+    SELECT id, step, 'started', token, starts, begun_at FROM buried WHERE step IS NOT NULL
+    ON CONFLICT (job, name) DO UPDATE SET state = 'started', token = excluded.token, starts = excluded.starts,
+        detail = NULL, wake_event = NULL, wake_at = NULL, started_at = excluded.started_at, finished_at = NULL
+    WHERE s.state <> 'done'
 ), letters AS (
     INSERT INTO engine.dead_letter (id, workspace, kind, queue, priority, reason, failure, token, attempt, crashes, unique_key, payload, created_at)
     SELECT id, workspace, kind, queue, priority, 'quarantined', $3, token, attempt, crashes + 1, unique_key, payload, created_at FROM buried

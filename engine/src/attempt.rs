@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::committer::{AttemptFailure, Change, CommitError, Committer, Dead, Finish, Ownership};
@@ -16,7 +15,7 @@ use crate::lease::Claim;
 use crate::registry::{Registry, Runnable};
 use crate::retry::{self, Retry};
 use crate::run::boundary::Boundary;
-use crate::run::{Attempt, Ending, Run, World, refused};
+use crate::run::{Attempt, Ended, Ending, Run, WhenEnded, World, refused};
 
 /// How long a job whose checkpoints could not be read waits before it is taken up again.
 const RESUME_PAUSE: Duration = Duration::from_millis(500);
@@ -29,7 +28,10 @@ pub(crate) struct Claimed {
     pub(crate) kind: String,
     pub(crate) attempt: i32,
     pub(crate) crashes: i32,
-    pub(crate) payload: Value,
+    /// The step that an earlier attempt began and is not known to have ended, and how often it was begun.
+    pub(crate) begun: Option<(String, i32)>,
+    /// JSON.
+    pub(crate) payload: String,
 }
 
 /// Runs an attempt to its end and writes that end. `cancel` drops it: the job is not ours any more.
@@ -42,33 +44,59 @@ pub(crate) async fn run<A: Send + Sync + 'static>(
 ) {
     // Whatever panics outside the job's own code (decoding, dropping) must not leave the job running for ever.
     let performing = AssertUnwindSafe(perform(app, world, registry, &job)).catch_unwind();
-    let change = tokio::select! {
-        change = performing => change.unwrap_or_else(|panic| panicked(&job, panic.as_ref())),
+    let last = tokio::select! {
+        last = performing => last.unwrap_or_else(|panic| Last::plain(panicked(&job, panic.as_ref()))),
         () = cancel.cancelled() => {
             tracing::info!(job = %job.claim.job, token = job.claim.token, "attempt dropped: the job is not ours any more");
             return;
         }
     };
-    if let Some(change) = change {
-        world.reach(Boundary::BeforeAck, None).await;
-        settle(&world.committer, &job, change).await;
-        world.reach(Boundary::AfterAck, None).await;
+    let Last { change: Some(change), then } = last else { return };
+    world.reach(Boundary::BeforeAck, None).await;
+    let ended = change.finish.as_ref().map(ended);
+    let written = settle(&world.committer, &job, change).await;
+    world.reach(Boundary::AfterAck, None).await;
+    if let (true, Some(then), Some(ended)) = (written, then, ended) {
+        then(app, ended);
     }
 }
 
-/// The attempt itself, up to the change that ends it; `None` when it was lost.
+/// What is left to do when the job's code has ended.
+struct Last<A> {
+    /// The change that ends the attempt; none when it was lost.
+    change: Option<Change>,
+    then: Option<WhenEnded<A>>,
+}
+
+impl<A> Last<A> {
+    const fn plain(change: Option<Change>) -> Self {
+        Self { change, then: None }
+    }
+}
+
+const fn ended(finish: &Finish) -> Ended {
+    match finish {
+        Finish::Completed => Ended::Completed,
+        Finish::Degraded => Ended::Degraded,
+        Finish::Again { .. } => Ended::Again,
+        Finish::Parked => Ended::Waiting,
+        Finish::Dead { .. } => Ended::SetAside,
+    }
+}
+
+/// The attempt itself, up to the change that ends it.
 async fn perform<A: Send + Sync + 'static>(
     app: &A,
     world: &World,
     registry: &Registry<A>,
     job: &Claimed,
-) -> Option<Change> {
+) -> Last<A> {
     let Some(kind) = registry.get(&job.kind) else {
-        return Some(unknown_kind(job, &registry.known()));
+        return Last::plain(Some(unknown_kind(job, &registry.known())));
     };
     let runnable = match kind.decode(&job.payload) {
         Ok(runnable) => runnable,
-        Err(error) => return Some(undecodable(job, &error)),
+        Err(error) => return Last::plain(Some(undecodable(job, &error))),
     };
     let retry = match kind.retry() {
         Retry::DEFAULT => world.retry,
@@ -80,12 +108,12 @@ async fn perform<A: Send + Sync + 'static>(
         number: job.attempt,
         retry,
         plan: kind.plan(),
+        begun: job.begun.clone(),
     };
-    let (result, change, ending) = match Run::resume(app, world, attempt).await {
+    let (result, (change, ending, then)) = match Run::resume(app, world, attempt).await {
         Ok(mut run) => {
             let result = guarded(runnable.as_ref(), &mut run).await;
-            let (change, ending) = run.into_last_change();
-            (result, change, ending)
+            (result, run.into_last_change())
         }
         Err(Stop::Failed(failure)) if failure.class.retries() => {
             // Nothing of the job has run: that its checkpoints could not be read costs it no attempt.
@@ -93,26 +121,26 @@ async fn perform<A: Send + Sync + 'static>(
             let mut change = Change::of(job.claim);
             let delay = RESUME_PAUSE.mul_f64(0.5 + retry::random());
             change.finish = Some(Finish::Again { delay, counts: false, crashed: false });
-            return Some(change);
+            return Last::plain(Some(change));
         }
         Err(stop) => {
             let ending = Ending { degraded: false, waiting: false, step: None };
-            (Ended::Stopped(Err(stop)), Change::of(job.claim), ending)
+            (CodeEnded::Stopped(Err(stop)), (Change::of(job.claim), ending, None))
         }
     };
-    conclude(job, retry, result, change, ending)
+    Last { change: conclude(job, retry, result, change, ending), then }
 }
 
 /// How the job's code ended.
-enum Ended {
+enum CodeEnded {
     Stopped(Result),
     Panicked(String),
 }
 
-async fn guarded<A>(runnable: &dyn Runnable<A>, run: &mut Run<'_, A>) -> Ended {
+async fn guarded<A>(runnable: &dyn Runnable<A>, run: &mut Run<'_, A>) -> CodeEnded {
     match AssertUnwindSafe(runnable.run(run)).catch_unwind().await {
-        Ok(result) => Ended::Stopped(result),
-        Err(panic) => Ended::Panicked(panic_text(panic.as_ref())),
+        Ok(result) => CodeEnded::Stopped(result),
+        Err(panic) => CodeEnded::Panicked(panic_text(panic.as_ref())),
     }
 }
 
@@ -127,7 +155,7 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 /// The end of an attempt that panicked outside the job's own code.
 fn panicked(job: &Claimed, panic: &(dyn std::any::Any + Send)) -> Option<Change> {
     let ending = Ending { degraded: false, waiting: false, step: None };
-    let ended = Ended::Panicked(panic_text(panic));
+    let ended = CodeEnded::Panicked(panic_text(panic));
     conclude(job, Retry::DEFAULT, ended, Change::of(job.claim), ending)
 }
 
@@ -135,7 +163,7 @@ fn panicked(job: &Claimed, panic: &(dyn std::any::Any + Send)) -> Option<Change>
 fn conclude(
     job: &Claimed,
     retry: Retry,
-    ended: Ended,
+    ended: CodeEnded,
     mut change: Change,
     ending: Ending,
 ) -> Option<Change> {
@@ -148,17 +176,17 @@ fn conclude(
         });
     };
     change.finish = Some(match ended {
-        Ended::Stopped(Ok(())) if ending.waiting => Finish::Parked,
-        Ended::Stopped(Ok(())) if ending.degraded => Finish::Degraded,
-        Ended::Stopped(Ok(())) => Finish::Completed,
-        Ended::Stopped(Err(Stop::Lost)) => return None,
-        Ended::Stopped(Err(Stop::Parked | Stop::Waiting(_))) => Finish::Parked,
-        Ended::Stopped(Err(Stop::Skipped { reason })) => {
+        CodeEnded::Stopped(Ok(())) if ending.waiting => Finish::Parked,
+        CodeEnded::Stopped(Ok(())) if ending.degraded => Finish::Degraded,
+        CodeEnded::Stopped(Ok(())) => Finish::Completed,
+        CodeEnded::Stopped(Err(Stop::Lost)) => return None,
+        CodeEnded::Stopped(Err(Stop::Parked | Stop::Waiting(_))) => Finish::Parked,
+        CodeEnded::Stopped(Err(Stop::Skipped { reason })) => {
             let failure = Failure::new(Class::ConfigurationError, "skipped", reason);
             note(&mut change, &failure, None);
             Finish::Dead { reason: Dead::Failed, failure }
         }
-        Ended::Stopped(Err(Stop::Failed(failure))) => {
+        CodeEnded::Stopped(Err(Stop::Failed(failure))) => {
             let delay = retry.delay(failure.class, job.attempt.unsigned_abs(), retry::random());
             note(&mut change, &failure, delay);
             match delay {
@@ -169,7 +197,7 @@ fn conclude(
                 None => Finish::Dead { reason: Dead::Failed, failure },
             }
         }
-        Ended::Panicked(text) => crashed(job, &mut change, &text, note),
+        CodeEnded::Panicked(text) => crashed(job, &mut change, &text, note),
     });
     // What a run enqueues goes out when it ends well, together with its last checkpoint (L8).
     if !matches!(change.finish, Some(Finish::Completed | Finish::Degraded)) {
@@ -235,10 +263,11 @@ fn dead(job: &Claimed, reason: Dead, failure: Failure) -> Change {
 }
 
 /// Writes the attempt's end. Where Postgres refuses it, a plain failure is written instead, so that no job is left
-/// running for ever.
-async fn settle(committer: &Committer, job: &Claimed, change: Change) {
+/// running for ever. True when it was written as it is.
+async fn settle(committer: &Committer, job: &Claimed, change: Change) -> bool {
     match committer.commit(change).await {
-        Ok(Ownership::Owned | Ownership::Lost) => {}
+        Ok(Ownership::Owned) => return true,
+        Ok(Ownership::Lost) => {}
         Err(CommitError::Stopped) => {
             tracing::warn!(job = %job.claim.job, "the attempt's end was not written; the job is taken over after the lease");
         }
@@ -250,6 +279,7 @@ async fn settle(committer: &Committer, job: &Claimed, change: Change) {
             }
         }
     }
+    false
 }
 
 /// What an attempt is run with; shared by all attempts of a process.

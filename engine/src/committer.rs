@@ -6,20 +6,26 @@
 //! superseded, not at all (L2, L8); the answer comes per change, after the commit.
 
 mod change;
+mod columns;
 mod flush;
 mod resolve;
+mod writes;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use flush::{fence, write_owned};
-
-pub(crate) use change::{AttemptFailure, Change, Dead, Finish, StepState, StepWrite, Wake};
+pub(crate) use change::{AttemptFailure, Change, Dead, Finish, Mark, StepState, StepWrite, Wake};
+pub(crate) use flush::fence;
+pub(crate) use writes::write_owned;
 
 use crate::enqueue::EnqueueError;
+use crate::ids::WorkerId;
+use crate::lease::Claim;
+use crate::line::Line;
 
 /// Whether the attempt still owned its job when it wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,10 +63,11 @@ const QUEUE: usize = 1024;
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
 impl Committer {
-    /// Starts the committer. It stops when every handle is gone, or gives up when `ended` is cancelled.
-    pub(crate) fn start(pool: PgPool, ended: CancellationToken) -> Self {
+    /// Starts the committer of a process. It stops when every handle is gone, or gives up when `ended` is cancelled.
+    pub(crate) fn start(pool: PgPool, worker: WorkerId, ended: CancellationToken) -> Self {
         let (changes, inbox) = mpsc::channel(QUEUE);
-        tokio::spawn(run(pool, inbox, ended));
+        let writer = Writer { line: Line::by_index(&pool, "committer"), pool, worker };
+        tokio::spawn(writer.run(inbox, ended));
         Self { changes }
     }
 
@@ -74,81 +81,116 @@ impl Committer {
     }
 }
 
-async fn run(pool: PgPool, mut inbox: mpsc::Receiver<(Change, Answer)>, ended: CancellationToken) {
-    while let Some(first) = inbox.recv().await {
-        // Those that became ready together get a chance to join.
-        tokio::task::yield_now().await;
-        let mut batch = vec![first];
-        while batch.len() < QUEUE
-            && let Ok(next) = inbox.try_recv()
-        {
-            batch.push(next);
-        }
-        // In the order of their ids, so that two writers never wait for each other.
-        batch.sort_by_key(|(change, _)| change.claim.job);
-        tokio::select! {
-            () = write(&pool, batch) => {}
-            () = ended.cancelled() => {}
-        }
-    }
+/// The one task that writes.
+struct Writer {
+    line: Line,
+    pool: PgPool,
+    worker: WorkerId,
 }
 
-/// Writes a batch, however often it takes, and answers.
-async fn write(pool: &PgPool, mut batch: Vec<(Change, Answer)>) {
-    let mut pause = RETRY_PAUSE;
-    while !batch.is_empty() {
+type Batch = Vec<(Change, Answer)>;
+
+impl Writer {
+    async fn run(mut self, mut inbox: mpsc::Receiver<(Change, Answer)>, ended: CancellationToken) {
+        let mut batch = Vec::with_capacity(QUEUE);
+        while inbox.recv_many(&mut batch, QUEUE).await > 0 {
+            // Those that became ready together get a chance to join.
+            tokio::task::yield_now().await;
+            while batch.len() < QUEUE
+                && let Ok(next) = inbox.try_recv()
+            {
+                batch.push(next);
+            }
+            // In the order of their ids, so that two writers never wait for each other.
+            batch.sort_unstable_by_key(|(change, _)| change.claim.job);
+            let (ordinary, others): (Batch, Batch) =
+                batch.drain(..).partition(|(change, _)| change.is_ordinary());
+            tokio::select! {
+                () = self.write_all(ordinary, others) => {}
+                () = ended.cancelled() => self.line.cut(),
+            }
+        }
+    }
+
+    async fn write_all(&mut self, ordinary: Batch, others: Batch) {
+        self.write(ordinary).await;
+        self.write(others).await;
+    }
+
+    /// Writes a batch, however often it takes, and answers.
+    async fn write(&mut self, mut batch: Batch) {
+        let mut pause = RETRY_PAUSE;
+        while !batch.is_empty() {
+            match self.flush(&batch).await {
+                Ok(owned) => {
+                    for (change, answer) in batch.drain(..) {
+                        reply(answer, Ok(ownership(&change, &owned)));
+                    }
+                }
+                Err(error) if flush::is_refusal(&error) && batch.len() > 1 => {
+                    // One bad change must not hold up the others.
+                    for one in batch.drain(..) {
+                        Box::pin(self.write(vec![one])).await;
+                    }
+                }
+                Err(error) if flush::is_refusal(&error) => {
+                    if let Some((_, answer)) = batch.pop() {
+                        reply(answer, Err(flush::refusal(error)));
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, changes = batch.len(), "flush failed, asking what was written");
+                    tokio::time::sleep(pause.mul_f64(0.5 + crate::retry::random() / 2.0)).await;
+                    pause = (pause * 2).min(Duration::from_secs(1));
+                    batch = self.settle_known(batch).await;
+                }
+            }
+        }
+    }
+
+    async fn flush(&mut self, batch: &Batch) -> Result<HashSet<Claim>, EnqueueError> {
         let changes: Vec<&Change> = batch.iter().map(|(change, _)| change).collect();
-        match flush::flush(pool, &changes).await {
-            Ok(owned) => {
-                for (change, answer) in batch.drain(..) {
-                    let ownership = if owned.contains(&change.claim) {
-                        Ownership::Owned
-                    } else {
-                        Ownership::Lost
-                    };
-                    reply(answer, Ok(ownership));
+        let worker = self.worker;
+        let ordinary = changes.iter().all(|change| change.is_ordinary());
+        self.line
+            .run(async |conn| {
+                if ordinary {
+                    flush::flush_ordinary(conn, worker, &changes).await
+                } else {
+                    flush::flush_any(conn, worker, &changes).await
                 }
-            }
-            Err(error) if flush::is_refusal(&error) && batch.len() > 1 => {
-                // One bad change must not hold up the others.
-                for one in batch.drain(..) {
-                    Box::pin(write(pool, vec![one])).await;
+            })
+            .await
+    }
+
+    /// After a failed flush the commit is unknown, not failed (L12): answers what is known and keeps the rest.
+    async fn settle_known(&self, batch: Batch) -> Batch {
+        let changes: Vec<&Change> = batch.iter().map(|(change, _)| change).collect();
+        let Ok(standings) = resolve::standings(&self.pool, self.worker, &changes).await else {
+            return batch; // Still unreachable: ask again after the next pause.
+        };
+        let mut open = Vec::new();
+        for (change, answer) in batch {
+            match standings.get(&change.claim) {
+                Some(resolve::Standing::Settled) if change.finish.is_some() => {
+                    reply(answer, Ok(Ownership::Owned));
                 }
-            }
-            Err(error) if flush::is_refusal(&error) => {
-                if let Some((_, answer)) = batch.pop() {
-                    reply(answer, Err(flush::refusal(error)));
+                Some(resolve::Standing::Owned) => open.push((change, answer)),
+                Some(resolve::Standing::Settled | resolve::Standing::Lost) | None => {
+                    reply(answer, Ok(Ownership::Lost));
                 }
-            }
-            Err(error) => {
-                tracing::warn!(%error, changes = batch.len(), "flush failed, asking what was written");
-                tokio::time::sleep(pause.mul_f64(0.5 + crate::retry::random() / 2.0)).await;
-                pause = (pause * 2).min(Duration::from_secs(1));
-                batch = settle_known(pool, batch).await;
             }
         }
+        open
     }
 }
 
-/// After a failed flush the commit is unknown, not failed (L12): answers what is known and keeps the rest.
-async fn settle_known(pool: &PgPool, batch: Vec<(Change, Answer)>) -> Vec<(Change, Answer)> {
-    let changes: Vec<&Change> = batch.iter().map(|(change, _)| change).collect();
-    let Ok(standings) = resolve::standings(pool, &changes).await else {
-        return batch; // Still unreachable: ask again after the next pause.
-    };
-    let mut open = Vec::new();
-    for (change, answer) in batch {
-        match standings.get(&change.claim) {
-            Some(resolve::Standing::Settled) if change.finish.is_some() => {
-                reply(answer, Ok(Ownership::Owned));
-            }
-            Some(resolve::Standing::Owned) => open.push((change, answer)),
-            Some(resolve::Standing::Settled | resolve::Standing::Lost) | None => {
-                reply(answer, Ok(Ownership::Lost));
-            }
-        }
+fn ownership(change: &Change, owned: &HashSet<Claim>) -> Ownership {
+    if owned.contains(&change.claim) {
+        return Ownership::Owned;
     }
-    open
+    tracing::warn!(job = %change.claim.job, token = change.claim.token, "late write refused");
+    Ownership::Lost
 }
 
 fn reply(answer: Answer, result: Result<Ownership, CommitError>) {

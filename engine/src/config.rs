@@ -16,9 +16,10 @@ pub struct WorkerConfig {
     pub heartbeat: Duration,
     /// The longest that an external call may take; a call starts only while the lease outlasts it. Default 7 s.
     pub call_timeout: Duration,
-    /// The poll's interval right after work was seen; default 20 ms.
+    /// The poll's interval right after work was seen; default 2 ms.
     pub poll_min: Duration,
-    /// The poll's interval when idle; default 1 s.
+    /// The poll's interval when idle; default 2 s. It is the longest that a job waits whose hint was lost; jobs that are
+    /// due at a known time are taken at that time.
     pub poll_max: Duration,
     /// At most so many jobs a claim; default 100.
     pub claim_batch: usize,
@@ -37,8 +38,8 @@ impl Default for WorkerConfig {
             lease: Duration::from_secs(10),
             heartbeat: Duration::from_secs(2),
             call_timeout: Duration::from_secs(7),
-            poll_min: Duration::from_millis(20),
-            poll_max: Duration::from_secs(1),
+            poll_min: Duration::from_millis(2),
+            poll_max: Duration::from_secs(2),
             claim_batch: 100,
             drain: Duration::from_secs(30),
             retry: Retry::DEFAULT,

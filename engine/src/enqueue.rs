@@ -1,16 +1,18 @@
 //! Enqueueing in the caller's own transaction, one or many, with idempotency keys.
 
+mod enqueuer;
+mod insert;
 mod new_job;
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, Utc};
-use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::ids::JobId;
-use new_job::Due;
+use crate::line::Broken;
+pub use enqueuer::Enqueuer;
+use insert::{Along, Inserted, Keys};
 pub(crate) use new_job::KEY_NAMESPACE;
 pub use new_job::NewJob;
 
@@ -54,9 +56,24 @@ pub enum EnqueueError {
         /// The unique key.
         key: String,
     },
+    /// The database went away while the job was written and did not come back in time: it may exist or not.
+    #[error(
+        "the database did not say whether the job was enqueued; enqueue it again under an idempotency key"
+    )]
+    Unknown,
     /// The database refused.
     #[error("enqueueing failed: {0}")]
     Database(#[from] sqlx::Error),
+}
+
+impl Broken for EnqueueError {
+    fn breaks_the_line(&self) -> bool {
+        match self {
+            Self::Database(error) => error.breaks_the_line(),
+            Self::Unknown => true,
+            Self::Encode { .. } | Self::Contended { .. } => false,
+        }
+    }
 }
 
 /// How often an enqueue looks again when the live job of its unique key vanishes under it.
@@ -64,8 +81,8 @@ const UNIQUE_TRIES: usize = 5;
 
 /// Enqueues jobs in the caller's transaction: they exist if and only if it commits.
 ///
-/// The answers are in the order of the jobs. One statement for any number of jobs, two more where idempotency keys
-/// are used.
+/// The answers are in the order of the jobs. One statement for any number of jobs; more only for those whose idempotency
+/// key or unique key is taken.
 ///
 /// # Errors
 /// When the database refuses; the caller's transaction is then to be rolled back.
@@ -73,17 +90,40 @@ pub async fn enqueue(
     conn: &mut PgConnection,
     jobs: &[NewJob],
 ) -> Result<Vec<Enqueued>, EnqueueError> {
-    let mut answers: HashMap<JobId, Enqueued> = take_keys(&mut *conn, jobs).await?;
+    let jobs: Vec<&NewJob> = jobs.iter().collect();
+    enqueue_and(conn, &jobs, &Along::default()).await
+}
+
+/// As [`enqueue`], with what else its first statement does.
+async fn enqueue_and(
+    conn: &mut PgConnection,
+    jobs: &[&NewJob],
+    along: &Along<'_>,
+) -> Result<Vec<Enqueued>, EnqueueError> {
+    let inserted = insert::insert(&mut *conn, jobs, Keys::Take, along).await?;
+    let mut answers: HashMap<JobId, Enqueued> =
+        inserted.new.iter().map(|id| (*id, Enqueued::New(*id))).collect();
+    if answers.len() < jobs.len() {
+        find_keyed(&mut *conn, jobs, &inserted, &mut answers).await?;
+    }
     for _ in 0..UNIQUE_TRIES {
-        let open: Vec<&NewJob> = jobs.iter().filter(|job| !answers.contains_key(&job.id)).collect();
+        join_live(&mut *conn, jobs, &mut answers).await?;
+        let open: Vec<&NewJob> =
+            jobs.iter().copied().filter(|job| !answers.contains_key(&job.id)).collect();
         if open.is_empty() {
             break;
         }
-        for id in insert(&mut *conn, &open).await? {
-            answers.insert(id, Enqueued::New(id));
-        }
-        join_live(&mut *conn, &open, &mut answers).await?;
+        let inserted = insert::insert(&mut *conn, &open, Keys::AreOurs, &Along::default()).await?;
+        answers.extend(inserted.new.into_iter().map(|id| (id, Enqueued::New(id))));
     }
+    in_order(jobs, &answers)
+}
+
+/// The answers in the order of the jobs.
+fn in_order(
+    jobs: &[&NewJob],
+    answers: &HashMap<JobId, Enqueued>,
+) -> Result<Vec<Enqueued>, EnqueueError> {
     let mut first = HashSet::new();
     jobs.iter()
         .map(|job| match answers.get(&job.id) {
@@ -98,71 +138,26 @@ pub async fn enqueue(
         .collect()
 }
 
-/// Takes the idempotency keys; answers for the jobs whose key was taken before.
-async fn take_keys(
+/// Answers for the jobs whose idempotency key was used before.
+async fn find_keyed(
     conn: &mut PgConnection,
-    jobs: &[NewJob],
-) -> Result<HashMap<JobId, Enqueued>, EnqueueError> {
-    let keys: Vec<Uuid> = jobs.iter().filter_map(|job| job.key).collect();
-    if keys.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let ours: HashSet<Uuid> = sqlx::query_file_scalar!("sql/enqueue_keys.sql", &keys, &keys)
-        .fetch_all(&mut *conn)
-        .await?
-        .into_iter()
-        .collect();
-    let taken: Vec<Uuid> = keys.into_iter().filter(|key| !ours.contains(key)).collect();
-    if taken.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let rows = sqlx::query_file!("sql/enqueue_key_jobs.sql", &taken).fetch_all(&mut *conn).await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (JobId::from(row.id), Enqueued::Existing(JobId::from(row.job))))
-        .collect())
-}
-
-async fn insert(conn: &mut PgConnection, jobs: &[&NewJob]) -> Result<Vec<JobId>, EnqueueError> {
-    let ids: Vec<Uuid> = jobs.iter().map(|job| job.id.uuid()).collect();
-    let workspaces: Vec<Uuid> = jobs.iter().map(|job| job.workspace.uuid()).collect();
-    let kinds: Vec<String> = jobs.iter().map(|job| job.kind.clone()).collect();
-    let queues: Vec<String> = jobs.iter().map(|job| job.queue.clone()).collect();
-    let priorities: Vec<i16> = jobs.iter().map(|job| job.priority.number()).collect();
-    let run_ats: Vec<Option<DateTime<Utc>>> = jobs
+    jobs: &[&NewJob],
+    inserted: &Inserted,
+    answers: &mut HashMap<JobId, Enqueued>,
+) -> Result<(), EnqueueError> {
+    let used: Vec<Uuid> = jobs
         .iter()
-        .map(|job| match job.due {
-            Due::At(at) => Some(at),
-            Due::Now | Due::In(_) => None,
-        })
+        .filter(|job| !answers.contains_key(&job.id) && !inserted.keys.contains(&job.id))
+        .filter_map(|job| job.key)
         .collect();
-    let delays: Vec<Option<f64>> = jobs
-        .iter()
-        .map(|job| match job.due {
-            Due::In(delay) => Some(delay.as_secs_f64()),
-            Due::Now | Due::At(_) => None,
-        })
-        .collect();
-    let uniques: Vec<Option<String>> = jobs.iter().map(|job| job.unique.clone()).collect();
-    let payloads: Vec<Value> = jobs.iter().map(|job| job.payload.clone()).collect();
-    let plans: Vec<Option<Value>> = jobs.iter().map(|job| job.plan.clone()).collect();
-    let inserted = sqlx::query_file_scalar!(
-        "sql/enqueue.sql",
-        &ids,
-        &workspaces,
-        &kinds,
-        &queues,
-        &priorities,
-        &run_ats as &[Option<DateTime<Utc>>],
-        &delays as &[Option<f64>],
-        &uniques as &[Option<String>],
-        &payloads,
-        &plans as &[Option<Value>],
-        crate::VERSION,
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(inserted.into_iter().map(JobId::from).collect())
+    if !used.is_empty() {
+        let rows = sqlx::query_file!("sql/enqueue_key_jobs.sql", &used).fetch_all(conn).await?;
+        answers.extend(
+            rows.into_iter()
+                .map(|row| (JobId::from(row.id), Enqueued::Existing(JobId::from(row.job)))),
+        );
+    }
+    Ok(())
 }
 
 /// Answers with the live job for those whose unique key is taken, and points their idempotency key at it.

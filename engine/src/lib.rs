@@ -9,6 +9,7 @@ mod failure;
 mod ids;
 mod job;
 mod lease;
+mod line;
 mod loops;
 pub mod ops;
 mod registry;
@@ -22,14 +23,14 @@ pub mod testing;
 mod worker;
 
 pub use config::{CALL_MARGIN, CRASH_LIMIT, WorkerConfig};
-pub use enqueue::{EnqueueError, Enqueued, NewJob, enqueue};
+pub use enqueue::{EnqueueError, Enqueued, Enqueuer, NewJob, enqueue};
 pub use failure::{Class, Classify, Effect, Failure, Result, Stop, Wait};
 pub use ids::{JobId, WorkerId, WorkspaceId};
 pub use job::{Job, Planned, Priority};
 pub use loops::listen::{Waker, hint};
 pub use registry::{Registry, UnknownJob};
 pub use retry::Retry;
-pub use run::{At, Outcome, Run, Step, StepKey};
+pub use run::{At, Ended, Outcome, Run, Step, StepKey};
 pub use schema::MIGRATOR;
 pub use worker::{Worker, WorkerError};
 

@@ -5,6 +5,7 @@ pub(crate) mod claim;
 pub(crate) mod heartbeat;
 pub(crate) mod lanes;
 pub(crate) mod listen;
+mod queues;
 pub(crate) mod rescue;
 
 use std::time::Duration;

@@ -40,10 +40,8 @@ pub(crate) type Running<'r> = Pin<Box<dyn Future<Output = Result> + Send + 'r>>;
 pub(crate) trait Kind<A>: std::fmt::Debug + Send + Sync {
     fn retry(&self) -> Retry;
     fn plan(&self) -> &'static [Planned];
-    fn decode(
-        &self,
-        payload: &Value,
-    ) -> std::result::Result<Box<dyn Runnable<A>>, serde_json::Error>;
+    fn decode(&self, payload: &str)
+    -> std::result::Result<Box<dyn Runnable<A>>, serde_json::Error>;
     fn new_job(&self, payload: &Value) -> std::result::Result<NewJob, UnknownJob>;
 }
 
@@ -71,9 +69,9 @@ impl<J: Job> Kind<J::App> for Of<J> {
 
     fn decode(
         &self,
-        payload: &Value,
+        payload: &str,
     ) -> std::result::Result<Box<dyn Runnable<J::App>>, serde_json::Error> {
-        Ok(Box::new(Decoded(J::deserialize(payload)?)))
+        Ok(Box::new(Decoded(serde_json::from_str::<J>(payload)?)))
     }
 
     fn new_job(&self, payload: &Value) -> std::result::Result<NewJob, UnknownJob> {

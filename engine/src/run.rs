@@ -31,7 +31,7 @@ use sqlx::PgPool;
 pub use at::{At, StepKey};
 pub use spec::{Outcome, Step};
 
-use crate::committer::{AttemptFailure, Change, Committer, StepState, StepWrite, Wake};
+use crate::committer::{AttemptFailure, Change, Committer, Mark, StepState, StepWrite, Wake};
 use crate::enqueue::NewJob;
 use crate::failure::{Result, Stop};
 use crate::ids::{JobId, WorkspaceId};
@@ -40,7 +40,7 @@ use crate::lease::{Claim, Lease};
 use crate::retry::Retry;
 use crate::secrets::Vault;
 pub(crate) use checkpoint::Attempt;
-use checkpoint::Checkpoint;
+use checkpoint::{Begun, Checkpoint, Current};
 pub(crate) use perform::refused;
 use perform::{Promise, Weight};
 
@@ -55,14 +55,36 @@ pub struct Run<'a, A> {
     pub(crate) retry: Retry,
     pub(crate) plan: &'static [Planned],
     checkpoints: HashMap<String, Checkpoint>,
+    /// The step that was begun last and is not known to have ended, over all attempts.
+    begun: Option<Begun>,
+    mark: Mark,
     seen: HashSet<&'static str>,
     /// Checkpoints that the next write carries along: nothing external happens before it commits.
     pending: Vec<StepWrite>,
     failures: Vec<AttemptFailure>,
     enqueue: Vec<NewJob>,
-    current: Option<&'static str>,
+    current: Option<Current>,
     degraded: bool,
     waiting: bool,
+    when_ended: Option<WhenEnded<A>>,
+}
+
+/// What code of the job does after its attempt's end is committed.
+pub(crate) type WhenEnded<A> = Box<dyn FnOnce(&A, Ended) + Send + Sync>;
+
+/// How an attempt ended, once its end is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Every step is done.
+    Completed,
+    /// Done as far as it goes.
+    Degraded,
+    /// It will be attempted again.
+    Again,
+    /// It sleeps or waits for an event.
+    Waiting,
+    /// It was set aside for a person.
+    SetAside,
 }
 
 /// What every attempt of a process shares.
@@ -125,7 +147,7 @@ impl<'a, A> Run<'a, A> {
         F: AsyncFnOnce(At<'_, A>) -> Result<T> + Send,
     {
         let step = step.into();
-        let begun = self.checkpoints.get(step.name).is_some_and(Checkpoint::begun);
+        let begun = self.was_begun(step.name);
         let both = async |at: At<'_, A>| {
             if begun && let Some(found) = lookup(at.again()).await? {
                 return Ok(found);
@@ -229,14 +251,25 @@ impl<'a, A> Run<'a, A> {
         Err(Stop::Parked)
     }
 
+    /// Calls `then` in this process once the end of this attempt is committed, for whoever waits for it here. The last
+    /// one counts. Like every hint it may never come: a crash in between, or an attempt elsewhere, calls nobody.
+    pub fn when_ended(&mut self, then: impl FnOnce(&A, Ended) + Send + Sync + 'static) {
+        self.when_ended = Some(Box::new(then));
+    }
+
     /// What the attempt has not written yet, for its end.
-    pub(crate) fn into_last_change(self) -> (Change, Ending) {
+    pub(crate) fn into_last_change(self) -> (Change, Ending, Option<WhenEnded<A>>) {
         let mut change = Change::of(self.claim);
+        change.mark = self.mark;
         change.steps = self.pending;
         change.failures = self.failures;
         change.enqueue = self.enqueue;
-        let ending = Ending { degraded: self.degraded, waiting: self.waiting, step: self.current };
-        (change, ending)
+        let ending = Ending {
+            degraded: self.degraded,
+            waiting: self.waiting,
+            step: self.current.map(|step| step.name),
+        };
+        (change, ending, self.when_ended)
     }
 }
 

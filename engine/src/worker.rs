@@ -11,7 +11,8 @@ use crate::attempt::Stage;
 use crate::committer::{Change, Committer, Finish};
 use crate::config::WorkerConfig;
 use crate::lease::{Claim, Lease};
-use crate::loops::{claim::Claimer, heartbeat, listen, rescue};
+use crate::loops::claim::{Alarm, Claimer};
+use crate::loops::{heartbeat, listen, rescue};
 use crate::registry::Registry;
 use crate::run::World;
 use crate::runner::{self, Ticket};
@@ -115,10 +116,12 @@ impl<A: Send + Sync + 'static> Worker<A> {
         let lease = self.register().await?;
         // Whoever drops this future drops the process with it: nothing goes on beating, claiming or running.
         let _ended = lease.ended.clone().drop_guard();
+        let somebody_died = Arc::new(Notify::new());
         heartbeat::start(
             self.pool.connect_options().as_ref().clone(),
             Arc::clone(&lease),
             self.config.heartbeat,
+            Arc::clone(&somebody_died),
         )?;
         let (tickets, inbox) = mpsc::channel(self.slots());
         let claimer =
@@ -128,7 +131,7 @@ impl<A: Send + Sync + 'static> Worker<A> {
             registry: Arc::clone(&self.registry),
             world: World {
                 pool: self.pool.clone(),
-                committer: Committer::start(self.pool.clone(), lease.ended.clone()),
+                committer: Committer::start(self.pool.clone(), lease.worker, lease.ended.clone()),
                 lease: Arc::clone(&lease),
                 vault: self.vault.clone(),
                 call_timeout: self.config.call_timeout,
@@ -137,14 +140,14 @@ impl<A: Send + Sync + 'static> Worker<A> {
                 crash_points: self.crash_points.clone(),
             },
         });
-        let (work, halt) = (Arc::new(Notify::new()), CancellationToken::new());
+        let (alarm, halt) = (Alarm::default(), CancellationToken::new());
         let _halted = halt.clone().drop_guard();
-        self.start_loops(&work, &halt);
-        let claiming = tokio::spawn(claimer.run(Arc::clone(&work), halt.clone()));
+        self.start_loops(&alarm.work, somebody_died, &halt);
+        let claiming = tokio::spawn(claimer.run(alarm.clone(), halt.clone()));
         let (returns, returned) = mpsc::unbounded_channel();
         let ended = {
-            let work = Arc::clone(&work);
-            move || work.notify_one()
+            let freed = Arc::clone(&alarm.freed);
+            move || freed.notify_one()
         };
         let running =
             tokio::spawn(runner::run(Arc::clone(&stage), inbox, returns, ended, halt.clone()));
@@ -175,12 +178,17 @@ impl<A: Send + Sync + 'static> Worker<A> {
         Ok(lease)
     }
 
-    fn start_loops(&self, work: &Arc<Notify>, halt: &CancellationToken) {
+    fn start_loops(
+        &self,
+        work: &Arc<Notify>,
+        somebody_died: Arc<Notify>,
+        halt: &CancellationToken,
+    ) {
         let freed = {
             let work = Arc::clone(work);
             move || work.notify_one()
         };
-        tokio::spawn(rescue::run(self.pool.clone(), self.config.heartbeat, freed, halt.clone()));
+        tokio::spawn(rescue::run(self.pool.clone(), somebody_died, freed, halt.clone()));
         if self.config.listen {
             let queues = self.config.queues.iter().map(|(name, _)| name.clone()).collect();
             tokio::spawn(listen::run(self.pool.clone(), queues, Arc::clone(work), halt.clone()));

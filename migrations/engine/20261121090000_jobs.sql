@@ -12,6 +12,13 @@ CREATE FUNCTION engine.now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SA
 CREATE FUNCTION engine.clock() RETURNS timestamptz LANGUAGE sql VOLATILE PARALLEL SAFE
     AS $$ SELECT clock_timestamp() $$;
 
+-- The fence, in one place (L2): a row that is running under this process's claim. The process is part of it because a
+-- claim need not be on disk before it is acted on: if a crash of the database loses it, the next claim of that job
+-- carries the same token. Inlined by the planner.
+CREATE FUNCTION engine.owns(state smallint, held_token bigint, held_by uuid, token bigint, worker uuid) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT state = 1 AND held_token = token AND held_by = worker $$;
+
 -- One row per live process incarnation; `seen` is its lease. No index on `seen`: heartbeats stay HOT.
 CREATE TABLE engine.worker (
     id         uuid PRIMARY KEY,
@@ -33,13 +40,14 @@ CREATE TABLE engine.dead_worker (
 );
 
 -- What is to be done and what is being done; nothing else. A finished job leaves for `history`, a failed one for
--- `dead_letter`. No index holds state, token or worker: a claim is a HOT update (a bit more than half of each page is
--- kept free, for the second version of every row and its line pointer).
+-- `dead_letter`. No index holds state, token, worker or step: a claim and the start of a step are HOT updates (a bit more
+-- than half of each page is kept free, for the second version of every row and its line pointer).
+-- Texts that are compared are COLLATE "C", and payloads are json, not jsonb: they are kept, not looked into.
 CREATE TABLE engine.job (
     id         uuid PRIMARY KEY,
     workspace  uuid NOT NULL,
-    kind       text NOT NULL,
-    queue      text NOT NULL,
+    kind       text COLLATE "C" NOT NULL,
+    queue      text COLLATE "C" NOT NULL,
     priority   smallint NOT NULL CHECK (priority BETWEEN 0 AND 3),
     run_at     timestamptz NOT NULL,
     state      smallint NOT NULL DEFAULT 0 CHECK (state IN (0, 1)), -- 0 ready or scheduled, 1 running
@@ -48,8 +56,11 @@ CREATE TABLE engine.job (
     crashes    integer NOT NULL DEFAULT 0,                          -- attempts that ended without a word
     worker     uuid,
     again      boolean NOT NULL DEFAULT false,                      -- somebody asked for another look while it ran
-    unique_key text,
-    payload    jsonb NOT NULL,
+    unique_key text COLLATE "C",
+    step       text COLLATE "C",                                    -- the step that was begun and has not ended
+    starts     integer NOT NULL DEFAULT 0,                          -- how often it was begun, over all attempts
+    begun_at   timestamptz,
+    payload    json NOT NULL,
     created_at timestamptz NOT NULL DEFAULT engine.clock(),
     CHECK ((state = 1) = (worker IS NOT NULL))
 ) WITH (fillfactor = 45, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
@@ -60,7 +71,7 @@ CREATE UNIQUE INDEX job_unique ON engine.job (kind, unique_key) WHERE unique_key
 
 -- Where each lane's claims may start: everything below `safe` is known to be gone. A process that starts reads it.
 CREATE TABLE engine.lane (
-    queue    text NOT NULL,
+    queue    text COLLATE "C" NOT NULL,
     priority smallint NOT NULL,
     safe     timestamptz NOT NULL,
     PRIMARY KEY (queue, priority)
@@ -85,13 +96,12 @@ CREATE TABLE engine.history (
     attempt     integer NOT NULL,
     crashes     integer NOT NULL,
     unique_key  text,
-    payload     jsonb NOT NULL,
+    payload     json NOT NULL,
     created_at  timestamptz NOT NULL,
     finished_at timestamptz NOT NULL DEFAULT engine.clock()
 ) PARTITION BY RANGE (finished_at);
 
 CREATE INDEX history_id ON engine.history (id);
-CREATE INDEX history_workspace ON engine.history (workspace, finished_at);
 CREATE TABLE engine.history_default PARTITION OF engine.history DEFAULT;
 
 -- What needs a person: failed for good, quarantined after crashes, of unknown outcome, unknown or undecodable.
@@ -108,7 +118,7 @@ CREATE TABLE engine.dead_letter (
     attempt    integer NOT NULL,
     crashes    integer NOT NULL,
     unique_key text,
-    payload    jsonb NOT NULL,
+    payload    json NOT NULL,
     created_at timestamptz NOT NULL,
     died_at    timestamptz NOT NULL DEFAULT engine.clock()
 );
@@ -128,14 +138,16 @@ CREATE TABLE engine.run (
 CREATE INDEX run_workspace ON engine.run (workspace, created_at);
 CREATE INDEX run_created ON engine.run (created_at);
 
--- The checkpoints. `token` is that of the attempt that wrote the row.
+-- The checkpoints: how steps ended. The step that was begun and has not ended stands in the job's own row, so that a
+-- checkpoint is written once. A row `started` is left only where that row moved on without an end: the job was set
+-- aside or cancelled, or its next attempt began another step first. `token` is that of the attempt that wrote the row.
 CREATE TABLE engine.step (
     job         uuid NOT NULL,
-    name        text NOT NULL,
+    name        text COLLATE "C" NOT NULL,
     state       text NOT NULL CHECK (state IN ('started', 'done', 'skipped', 'waiting', 'failed')),
     token       bigint NOT NULL,
     starts      integer NOT NULL DEFAULT 0,  -- how often it was begun, over all attempts
-    output      jsonb,
+    output      json,
     sealed      bytea,                       -- the output instead, where it holds secrets
     detail      text,                        -- why it was skipped, what it waits for, how it failed
     wake_event  text,
@@ -196,6 +208,6 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT coalesce(sum((p->>'weight')::bigint) FILTER (WHERE s.state = 'done'), 0) AS done,
            count(*) FILTER (WHERE s.state = 'done') AS steps_done,
-           count(*) FILTER (WHERE s.state = 'waiting') AS waiting
+           count(*) FILTER (WHERE s.state = 'waiting' AND s.name IS DISTINCT FROM j.step) AS waiting
     FROM jsonb_array_elements(r.plan) p JOIN engine.step s ON s.job = r.id AND s.name = p->>'name'
 ) w;

@@ -12,7 +12,7 @@ async fn l03_the_started_record_is_committed_before_the_call() {
             run.step("buy", async |at| {
                 // Another connection than the committer's: it sees only what is committed.
                 let seen: Option<String> = sqlx::query_scalar(
-                    "SELECT concat_ws('/', state, token, starts) FROM engine.step WHERE job = $1 AND name = 'buy'",
+                    "SELECT concat_ws('/', step, token, starts) FROM engine.job WHERE id = $1 AND begun_at IS NOT NULL",
                 )
                 .bind(at.job.uuid())
                 .fetch_optional(at.pool)
@@ -26,7 +26,7 @@ async fn l03_the_started_record_is_committed_before_the_call() {
     .await;
     world.enqueue(&Script::default()).await;
     world.drain().await;
-    assert_eq!(world.app.calls(), ["started/1/1"]);
+    assert_eq!(world.app.calls(), ["buy/1/1"]);
     world.finish().await;
 }
 
@@ -61,7 +61,8 @@ async fn l03_a_call_waits_until_the_lease_outlasts_it() {
     let short = "engine.worker WHERE seen + lease - engine.now() < interval '1 s'";
     eventually("the lease is short", async || world.count(short).await == 1).await;
     world.app.gate("before").open();
-    eventually("the step is about to begin", async || world.count("engine.step").await == 1).await;
+    let begun = "engine.job WHERE step = 'buy'";
+    eventually("the step is about to begin", async || world.count(begun).await == 1).await;
     tx.rollback().await.unwrap();
     world.idle().await;
     process.stop().await;

@@ -67,7 +67,7 @@ async fn l08_without_the_successor_there_is_no_checkpoint_and_no_ack() {
 #[tokio::test]
 async fn l08_without_the_checkpoint_there_is_no_ack_and_no_successor() {
     none_is_there(
-        "CREATE TRIGGER refuse BEFORE UPDATE ON engine.step FOR EACH ROW
+        "CREATE TRIGGER refuse BEFORE INSERT ON engine.step FOR EACH ROW
          WHEN (NEW.state = 'done') EXECUTE FUNCTION refuse()",
     )
     .await;

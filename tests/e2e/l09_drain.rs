@@ -70,7 +70,7 @@ async fn l09_what_was_claimed_and_not_begun_is_given_back_without_a_crash() {
         world.enqueue(&Script::new(&number.to_string())).await;
     }
     let claiming = "pg_stat_activity WHERE datname = current_database()
-                    AND wait_event_type = 'Lock' AND query LIKE '%Claims up to%'";
+                    AND wait_event_type = 'Lock' AND query LIKE '%Claims ready jobs%'";
     eventually("the claim waits", async || world.count(claiming).await >= 1).await;
     process.ask_to_stop();
     // Lets the runner close its inbox; whoever wins, no job may be lost or count a crash.

@@ -28,12 +28,15 @@ async fn overdue() -> (World<Lab>, Uuid) {
 
 /// How many jobs the worker claims.
 async fn claim(conn: &mut PgConnection, worker: Uuid) -> usize {
+    let mark = || vec![DateTime::<Utc>::UNIX_EPOCH];
     let rows = sqlx::query(CLAIM)
-        .bind("default")
+        .bind(vec!["default"])
+        .bind(vec![10_i64])
+        .bind(mark())
+        .bind(mark())
+        .bind(mark())
+        .bind(mark())
         .bind(worker)
-        .bind(vec![0_i16, 1, 2, 3])
-        .bind(10_i64)
-        .bind(vec![DateTime::<Utc>::UNIX_EPOCH; 4])
         .fetch_all(conn);
     rows.await.unwrap().len()
 }
@@ -49,8 +52,8 @@ async fn free(conn: &mut PgConnection, worker: Uuid) -> usize {
     rows.await.unwrap().len()
 }
 
-async fn fence(conn: &mut PgConnection, job: Uuid, token: i64) -> usize {
-    let rows = sqlx::query(FENCE).bind(vec![job]).bind(vec![token]).fetch_all(conn);
+async fn fence(conn: &mut PgConnection, worker: Uuid, job: Uuid, token: i64) -> usize {
+    let rows = sqlx::query(FENCE).bind(worker).bind(vec![job]).bind(vec![token]).fetch_all(conn);
     rows.await.unwrap().len()
 }
 
@@ -95,7 +98,7 @@ async fn a_checkpoint_in_flight_is_kept_and_its_job_freed_by_the_next_round() {
     assert_eq!(claim(&mut writer, worker).await, 1);
     let job: Uuid = world.value("SELECT id FROM engine.job").await;
     let mut tx = writer.begin().await.unwrap();
-    assert_eq!(fence(&mut tx, job, 1).await, 1);
+    assert_eq!(fence(&mut tx, worker, job, 1).await, 1);
     sqlx::query(
         "INSERT INTO engine.step (job, name, state, token) VALUES ($1, 'buy', 'started', 1)",
     )
@@ -111,7 +114,11 @@ async fn a_checkpoint_in_flight_is_kept_and_its_job_freed_by_the_next_round() {
     tx.commit().await.unwrap();
     assert_eq!(free(&mut rescuer, worker).await, 1);
     assert_eq!(world.count("engine.step WHERE token = 1").await, 1);
-    assert_eq!(fence(&mut writer, job, 1).await, 0, "the next write of that attempt is refused");
+    assert_eq!(
+        fence(&mut writer, worker, job, 1).await,
+        0,
+        "the next write of that attempt is refused"
+    );
     world.close().await;
 }
 
@@ -124,7 +131,7 @@ async fn a_checkpoint_that_comes_during_a_rescue_waits_and_is_refused() {
     sqlx::query(RESCUE_DECLARE).execute(&mut rescuer).await.unwrap();
     let mut tx = rescuer.begin().await.unwrap();
     assert_eq!(free(&mut tx, worker).await, 1);
-    let writing = tokio::spawn(async move { fence(&mut writer, job, 1).await });
+    let writing = tokio::spawn(async move { fence(&mut writer, worker, job, 1).await });
     world.waiting_for_locks(1).await;
     tx.commit().await.unwrap();
     assert_eq!(writing.await.unwrap(), 0);

@@ -121,10 +121,33 @@ async fn an_output_that_a_deploy_gave_another_shape_is_a_clear_error() {
 }
 
 #[tokio::test]
-async fn an_output_that_postgres_refuses_hurts_nobody_else() {
+async fn an_output_may_hold_any_character() {
+    let world = World::lab(|_, run| {
+        Box::pin(async move {
+            let text = run.step("odd", async |_| Ok("a\0b \u{fffe} \u{1f4aa}".to_owned())).await?;
+            run.app.note(&text);
+            if run.app.count(&text) == 1 {
+                return Err(network().into());
+            }
+            Ok(())
+        })
+    })
+    .await;
+    world.enqueue(&Script::default()).await;
+    world.drain_all().await;
+    assert_eq!(
+        world.app.count("a\0b \u{fffe} \u{1f4aa}"),
+        2,
+        "the second comes from the checkpoint"
+    );
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_output_that_the_database_refuses_hurts_nobody_else() {
     let world = World::lab(|label, run| {
         Box::pin(async move {
-            let output = if label == "bad" { "a\0b" } else { "fine" };
+            let output = if label == "bad" { "bad" } else { "fine" };
             run.step("one", async |at| {
                 at.app.gate("here").pass().await;
                 Ok(output.to_owned())
@@ -134,6 +157,15 @@ async fn an_output_that_postgres_refuses_hurts_nobody_else() {
         })
     })
     .await;
+    world
+        .execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 RAISE EXCEPTION 'refused on purpose' USING ERRCODE = '22023';
+             END $$;
+             CREATE TRIGGER refuse BEFORE INSERT ON engine.step FOR EACH ROW
+             WHEN (NEW.output::text LIKE '%bad%') EXECUTE FUNCTION refuse()",
+        )
+        .await;
     let bad = world.enqueue(&Script::new("bad")).await;
     for _ in 0..5 {
         world.enqueue(&Script::new("good")).await;

@@ -64,7 +64,8 @@ async fn a_late_write(fence: bool) -> Vec<String> {
                 at.app.gate(gate).pass().await;
                 Ok(())
             })
-            .await
+            .await?;
+            run.step("two", async |_| Ok(())).await
         })
     })
     .await;
@@ -107,5 +108,8 @@ async fn a_superseded_attempts_late_write_is_refused_by_the_fence() {
 
 #[tokio::test]
 async fn without_the_fence_the_audit_sees_the_late_write() {
-    assert_eq!(a_late_write(false).await, ["ack by 1 of 2", "checkpoint one by 1 of 2"]);
+    assert_eq!(
+        a_late_write(false).await,
+        ["ack by 1 of 2", "checkpoint one by 1 of 2", "start of two by 1 of 2"]
+    );
 }

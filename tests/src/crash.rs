@@ -116,11 +116,13 @@ fn one_at_a_time<A>(mut world: World<A>) -> World<A> {
 }
 
 async fn forget<A: Send + Sync + 'static>(world: &World<A>, job: JobId, step: &str) {
-    let forgotten = sqlx::query("DELETE FROM engine.step WHERE job = $1 AND name = $2")
-        .bind(job.uuid())
-        .bind(step)
-        .execute(world.pool())
-        .await
-        .unwrap();
-    assert_eq!(forgotten.rows_affected(), 1, "{step} is to run again");
+    let mut forgotten = 0;
+    for sql in [
+        "DELETE FROM engine.step WHERE job = $1 AND name = $2",
+        "UPDATE engine.job SET step = NULL, starts = 0, begun_at = NULL WHERE id = $1 AND step = $2",
+    ] {
+        let done = sqlx::query(sql).bind(job.uuid()).bind(step).execute(world.pool()).await;
+        forgotten += done.unwrap().rows_affected();
+    }
+    assert_eq!(forgotten, 1, "{step} is to run again");
 }

@@ -1,11 +1,17 @@
 -- Cancels a job wherever it is live: terminal, and a late ack finds no row (L10). Moves: any -> cancelled.
 WITH live AS (
-    DELETE FROM engine.job WHERE id = $1
-    RETURNING id, workspace, kind, queue, priority, token, attempt, crashes, unique_key, payload, created_at
+    DELETE FROM engine.job WHERE id = $1 RETURNING *
+), begun AS (
+    INSERT INTO engine.step AS s (job, name, state, token, starts, started_at)
+    SELECT id, step, 'started', token, starts, begun_at FROM live WHERE step IS NOT NULL
+    ON CONFLICT (job, name) DO UPDATE SET state = 'started', token = excluded.token, starts = excluded.starts,
+        detail = NULL, wake_event = NULL, wake_at = NULL, started_at = excluded.started_at, finished_at = NULL
+    WHERE s.state <> 'done'
 ), dead AS (
     DELETE FROM engine.dead_letter WHERE id = $1
     RETURNING id, workspace, kind, queue, priority, token, attempt, crashes, unique_key, payload, created_at
 )
 INSERT INTO engine.history (id, workspace, kind, queue, priority, token, attempt, crashes, unique_key, payload, created_at, outcome)
-SELECT *, 'cancelled' FROM live UNION ALL SELECT *, 'cancelled' FROM dead
+SELECT id, workspace, kind, queue, priority, token, attempt, crashes, unique_key, payload, created_at, 'cancelled' FROM live
+UNION ALL SELECT *, 'cancelled' FROM dead
 RETURNING id

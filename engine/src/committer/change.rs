@@ -1,8 +1,7 @@
 //! What an attempt writes at once.
 
+use std::borrow::Cow;
 use std::time::Duration;
-
-use serde_json::Value;
 
 use crate::enqueue::NewJob;
 use crate::failure::Failure;
@@ -12,6 +11,8 @@ use crate::lease::Claim;
 #[derive(Debug)]
 pub(crate) struct Change {
     pub(crate) claim: Claim,
+    /// What becomes of the note in the job's row which step is under way.
+    pub(crate) mark: Mark,
     pub(crate) steps: Vec<StepWrite>,
     pub(crate) failures: Vec<AttemptFailure>,
     pub(crate) enqueue: Vec<NewJob>,
@@ -20,24 +21,72 @@ pub(crate) struct Change {
 
 impl Change {
     pub(crate) const fn of(claim: Claim) -> Self {
-        Self { claim, steps: Vec::new(), failures: Vec::new(), enqueue: Vec::new(), finish: None }
+        Self {
+            claim,
+            mark: Mark::Keep,
+            steps: Vec::new(),
+            failures: Vec::new(),
+            enqueue: Vec::new(),
+            finish: None,
+        }
     }
+
+    /// Whether it is one of the ordinary writes, which take one statement: a step that is done at most, the beginning
+    /// of the next, a good end.
+    pub(super) fn is_ordinary(&self) -> bool {
+        let steps = match self.steps.as_slice() {
+            [] => true,
+            [only] => only.state == StepState::Done && only.detail.is_none(),
+            _ => false,
+        };
+        let ends = match &self.finish {
+            None => self.mark != Mark::Keep,
+            Some(Finish::Completed | Finish::Degraded) => true,
+            Some(Finish::Again { .. } | Finish::Parked | Finish::Dead { .. }) => false,
+        };
+        steps && ends && self.failures.is_empty() && self.enqueue.is_empty()
+    }
+}
+
+/// The note in the job's row which step is under way: begun, and not known to have ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// As it is.
+    Keep,
+    /// This step begins, so many times now.
+    Begin { step: &'static str, starts: i32 },
+    /// None is under way any more.
+    Clear,
 }
 
 /// A checkpoint.
 #[derive(Debug, Clone)]
 pub(crate) struct StepWrite {
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     pub(crate) state: StepState,
-    pub(crate) output: Option<Value>,
+    /// How often it was begun.
+    pub(crate) starts: i32,
+    /// How long it took, by the local clock.
+    pub(crate) took: Duration,
+    /// JSON.
+    pub(crate) output: Option<String>,
     pub(crate) sealed: Option<Vec<u8>>,
     pub(crate) detail: Option<String>,
     pub(crate) wake: Option<Wake>,
 }
 
 impl StepWrite {
-    pub(crate) const fn new(name: &'static str, state: StepState) -> Self {
-        Self { name, state, output: None, sealed: None, detail: None, wake: None }
+    pub(crate) fn new(name: impl Into<Cow<'static, str>>, state: StepState) -> Self {
+        Self {
+            name: name.into(),
+            state,
+            starts: 1,
+            took: Duration::ZERO,
+            output: None,
+            sealed: None,
+            detail: None,
+            wake: None,
+        }
     }
 
     pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use sqlx::PgPool;
 
 use super::change::Change;
-use super::flush::claims;
-use crate::ids::JobId;
+use super::columns::claims;
+use crate::ids::{JobId, WorkerId};
 use crate::lease::Claim;
 
 /// Where an attempt's job stands, as far as the attempt is concerned.
@@ -23,10 +23,13 @@ pub(super) enum Standing {
 /// Reads it from the rows, by id and token.
 pub(super) async fn standings(
     pool: &PgPool,
+    worker: WorkerId,
     changes: &[&Change],
 ) -> Result<HashMap<Claim, Standing>, sqlx::Error> {
     let (jobs, tokens) = claims(changes.iter().map(|change| change.claim));
-    let rows = sqlx::query_file!("sql/outcome_of.sql", &jobs, &tokens).fetch_all(pool).await?;
+    let rows = sqlx::query_file!("sql/outcome_of.sql", worker.uuid(), &jobs, &tokens)
+        .fetch_all(pool)
+        .await?;
     let standing = |name: &str| match name {
         "owned" => Standing::Owned,
         "settled" => Standing::Settled,

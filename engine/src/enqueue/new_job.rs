@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::EnqueueError;
@@ -21,8 +20,10 @@ pub struct NewJob {
     pub(crate) due: Due,
     pub(crate) unique: Option<String>,
     pub(crate) key: Option<Uuid>,
-    pub(crate) payload: Value,
-    pub(crate) plan: Option<Value>,
+    /// JSON.
+    pub(crate) payload: String,
+    /// JSON.
+    pub(crate) plan: Option<String>,
 }
 
 /// When a job is to run, by the database's clock.
@@ -53,11 +54,11 @@ impl NewJob {
             due: Due::Now,
             unique: job.unique(),
             key: None,
-            payload: serde_json::to_value(job).map_err(encode)?,
+            payload: serde_json::to_string(job).map_err(encode)?,
             plan: if plan.is_empty() {
                 None
             } else {
-                Some(serde_json::to_value(plan).map_err(encode)?)
+                Some(serde_json::to_string(plan).map_err(encode)?)
             },
         })
     }

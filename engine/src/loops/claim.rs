@@ -1,38 +1,53 @@
 //! The claim loop: takes ready jobs in batches into the local queue, as many as there are free slots. It wakes at
-//! once on a hint, and polls with a growing interval otherwise; without any hint everything still works.
+//! once on a hint and when the next job is due, and looks with a growing interval otherwise; without any hint everything
+//! still works.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
 use sqlx::PgPool;
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::jittered;
-use super::lanes::{Lanes, Swept};
+use super::lanes::Seen;
+use super::queues::Queues;
 use crate::attempt::Claimed;
 use crate::config::WorkerConfig;
 use crate::ids::{JobId, WorkspaceId};
 use crate::lease::{Claim, Lease};
+use crate::line::Line;
 use crate::runner::Ticket;
 
 /// While jobs are being claimed, what late committers left behind is looked for this often.
 const SWEEP: Duration = Duration::from_millis(500);
 
-/// The safe marks are kept this often, if they moved.
-const KEEP: Duration = Duration::from_secs(5);
+/// The safe marks are kept this often, if they moved: a process that starts walks what was claimed since.
+const KEEP: Duration = Duration::from_secs(1);
+
+/// What wakes the claim loop.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Alarm {
+    /// There may be something to claim.
+    pub(crate) work: Arc<Notify>,
+    /// A slot is free again.
+    pub(crate) freed: Arc<Notify>,
+}
 
 /// Claims for all queues of a process. There is one claimer per process, so what it holds is known at one place.
 #[derive(Debug)]
 pub(crate) struct Claimer {
     pool: PgPool,
+    line: Line,
     lease: Arc<Lease>,
     tickets: mpsc::Sender<Ticket>,
-    queues: Vec<Queue>,
+    queues: Queues,
     batch: usize,
     poll: (Duration, Duration),
+    looked: Instant,
+    kept: Instant,
     doubt: Option<Doubt>,
 }
 
@@ -44,17 +59,6 @@ struct Doubt {
     looked: Instant,
 }
 
-#[derive(Debug)]
-struct Queue {
-    name: String,
-    slots: Arc<Semaphore>,
-    lanes: Lanes,
-    /// The last claim found something, so the next may start at the fast marks.
-    busy: bool,
-    swept: Instant,
-    kept: Instant,
-}
-
 impl Claimer {
     /// Reads where the lanes' claims may start.
     pub(crate) async fn start(
@@ -63,70 +67,183 @@ impl Claimer {
         tickets: mpsc::Sender<Ticket>,
         config: &WorkerConfig,
     ) -> Result<Self, sqlx::Error> {
-        let mut queues = Vec::new();
-        for (name, concurrency) in &config.queues {
-            let kept = sqlx::query_file!("sql/lane_load.sql", name).fetch_all(&pool).await?;
-            queues.push(Queue {
-                name: name.clone(),
-                slots: Arc::new(Semaphore::new(*concurrency)),
-                lanes: Lanes::new(kept.into_iter().map(|row| (row.priority, row.safe))),
-                busy: false,
-                swept: Instant::now(),
-                kept: Instant::now(),
-            });
+        let mut queues = Queues::new(&config.queues);
+        let names = queues.names();
+        for row in sqlx::query_file!("sql/lane_load.sql", &names).fetch_all(&pool).await? {
+            queues.kept(&row.queue, row.priority, row.safe);
         }
-        let (batch, poll) = (config.claim_batch, (config.poll_min, config.poll_max));
-        Ok(Self { pool, lease, tickets, queues, batch, poll, doubt: None })
+        let now = Instant::now();
+        Ok(Self {
+            line: Line::by_index(&pool, "claimer"),
+            pool,
+            lease,
+            tickets,
+            queues,
+            batch: config.claim_batch,
+            poll: (config.poll_min, config.poll_max),
+            looked: now,
+            kept: now,
+            doubt: None,
+        })
     }
 
     /// Claims until it is stopped.
-    pub(crate) async fn run(mut self, work: Arc<Notify>, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, alarm: Alarm, stop: CancellationToken) {
         let mut pause = self.poll.0;
+        let mut claim_first = true;
         while !stop.is_cancelled() {
-            // Made before the claim: a hint that comes during it is not missed.
-            let hint = work.notified();
-            match self.run_once().await {
-                Ok(0) => pause = (pause * 2).min(self.poll.1),
-                Ok(_) => pause = self.poll.0,
+            let mut found = false;
+            let due_in = match self.run_once(claim_first).await {
+                Ok(Round { claimed: 0, due_in }) => {
+                    pause = (pause * 2).min(self.poll.1);
+                    due_in
+                }
+                Ok(Round { due_in, .. }) => {
+                    found = true;
+                    pause = self.poll.0;
+                    due_in
+                }
                 Err(error) => {
                     tracing::warn!(%error, "claiming failed, trying again");
                     pause = self.poll.1;
                     let now = Instant::now();
                     self.doubt =
                         Some(Doubt { failed: now, looked: now.checked_sub(SWEEP).unwrap_or(now) });
+                    None
                 }
-            }
+            };
             self.release_unheld().await;
-            tokio::select! {
-                () = hint => pause = self.poll.0,
-                () = tokio::time::sleep(jittered(pause)) => {}
-                () = stop.cancelled() => {}
+            let backlog = self.queues.has_backlog();
+            if self.doubt.is_none() && self.queues.has_room() {
+                claim_first = true;
+                tokio::task::yield_now().await;
+                continue;
+            }
+            let pause_now = due_in.map_or(jittered(pause), |due| due.min(jittered(pause)));
+            claim_first = tokio::select! {
+                () = alarm.work.notified() => true,
+                () = alarm.freed.notified(), if backlog => true,
+                () = tokio::time::sleep(pause_now) => found,
+                () = stop.cancelled() => return,
+            };
+            if claim_first {
+                pause = self.poll.0;
             }
         }
     }
 
-    /// One round over all queues; how many jobs it claimed.
-    pub(crate) async fn run_once(&mut self) -> Result<usize, sqlx::Error> {
-        let mut claimed = 0;
-        for queue in &mut self.queues {
-            let free = queue.slots.available_permits().min(self.batch);
-            if free > 0 && !self.lease.remaining().is_zero() {
-                let jobs = queue.claim(&self.pool, &self.lease, free).await?;
-                claimed += jobs.len();
-                // All are held before the first is handed on, so that a drain meanwhile gives back every one.
-                let held: Vec<_> =
-                    jobs.into_iter().map(|job| (self.lease.hold(job.claim), job)).collect();
-                for (cancel, job) in held {
-                    // There is a permit: only this loop takes any.
-                    let Ok(slot) = Arc::clone(&queue.slots).try_acquire_owned() else { break };
-                    if self.tickets.send(Ticket { job, cancel, slot }).await.is_err() {
-                        return Ok(claimed); // Stopping: what was claimed is given back with the rest.
-                    }
-                }
-            }
-            queue.tend(&self.pool).await?;
+    /// One round: claims at once, or looks first whether there is something to claim.
+    async fn run_once(&mut self, claim_first: bool) -> Result<Round, sqlx::Error> {
+        let mut round = Round { claimed: 0, due_in: None };
+        if !claim_first {
+            round.due_in = self.look().await?;
         }
-        Ok(claimed)
+        if claim_first || round.due_in.is_some_and(|due| due.is_zero()) {
+            round.claimed = self.claim().await?;
+            round.due_in = None;
+        }
+        if round.claimed > 0 && self.looked.elapsed() >= SWEEP {
+            self.look().await?;
+        }
+        Ok(round)
+    }
+
+    /// Claims for every queue that has a free slot; how many jobs it claimed.
+    async fn claim(&mut self) -> Result<usize, sqlx::Error> {
+        if self.lease.remaining().is_zero() {
+            return Ok(0);
+        }
+        let Some(asked) = self.queues.ask(self.batch) else { return Ok(0) };
+        let worker = self.lease.worker.uuid();
+        let [critical, high, normal, low] = &asked.marks;
+        let rows = self
+            .line
+            .run(async |conn| {
+                let claim = sqlx::query_file!(
+                    "sql/claim.sql",
+                    &asked.names,
+                    &asked.free,
+                    critical,
+                    high,
+                    normal,
+                    low,
+                    worker
+                );
+                claim.fetch_all(conn).await
+            })
+            .await?;
+        let (mut held, mut claimed) = (Vec::with_capacity(rows.len()), HashMap::new());
+        for row in rows {
+            let Some(slot) = self.queues.admit(&row.queue, row.priority, row.run_at) else {
+                continue; // Only queues that were asked for come back, as many jobs as there are slots.
+            };
+            *claimed.entry(row.queue).or_insert(0) += 1;
+            let job = Claimed {
+                claim: Claim { job: JobId::from(row.id), token: row.token },
+                workspace: WorkspaceId::from(row.workspace),
+                kind: row.kind,
+                attempt: row.attempt,
+                crashes: row.crashes,
+                begun: row.step.map(|step| (step, row.starts)),
+                payload: row.payload,
+            };
+            // All are held before the first is handed on, so that a drain meanwhile gives back every one.
+            let cancel = self.lease.hold(job.claim);
+            held.push(Ticket { job, cancel, slot });
+        }
+        self.queues.note_backlogs(&asked, &claimed);
+        let count = held.len();
+        for ticket in held {
+            if self.tickets.send(ticket).await.is_err() {
+                break; // Stopping: what was claimed is given back with the rest.
+            }
+        }
+        Ok(count)
+    }
+
+    /// Looks at every lane: moves the marks, and says in how long the next job is due.
+    async fn look(&mut self) -> Result<Option<Duration>, sqlx::Error> {
+        self.looked = Instant::now();
+        let names = self.queues.names();
+        let [critical, high, normal, low] = self.queues.safe();
+        let rows = self
+            .line
+            .run(async |conn| {
+                let look =
+                    sqlx::query_file!("sql/look.sql", &names, &critical, &high, &normal, &low);
+                look.fetch_all(conn).await
+            })
+            .await?;
+        let mut due_in: Option<Duration> = None;
+        for row in rows {
+            let seen = Seen {
+                priority: row.priority,
+                first: row.first,
+                now: row.now,
+                xmin: row.xmin.parse().unwrap_or(0),
+                xmax: row.xmax.parse().unwrap_or(u64::MAX),
+            };
+            if let Some(wait) = self.queues.seen(&row.queue, seen) {
+                due_in = Some(due_in.map_or(wait, |due| due.min(wait)));
+            }
+        }
+        self.keep_marks().await?;
+        Ok(due_in)
+    }
+
+    /// Keeps the safe marks now and then, if they moved.
+    async fn keep_marks(&mut self) -> Result<(), sqlx::Error> {
+        if self.kept.elapsed() < KEEP {
+            return Ok(());
+        }
+        self.kept = Instant::now();
+        let moved = self.queues.take_moved();
+        if !moved.queues.is_empty() {
+            sqlx::query_file!("sql/lane_keep.sql", &moved.queues, &moved.priorities, &moved.safe)
+                .execute(&self.pool)
+                .await?;
+        }
+        Ok(())
     }
 
     /// A claim whose answer was lost may have claimed jobs that nobody here knows of (L12): they are given back. It is
@@ -161,68 +278,10 @@ impl Claimer {
     }
 }
 
-impl Queue {
-    async fn claim(
-        &mut self,
-        pool: &PgPool,
-        lease: &Lease,
-        limit: usize,
-    ) -> Result<Vec<Claimed>, sqlx::Error> {
-        // An idle claim starts at the safe marks: then it sees everything, and there is little to walk.
-        let marks = if self.busy { self.lanes.fast() } else { self.lanes.safe() };
-        let rows = sqlx::query_file!(
-            "sql/claim.sql",
-            self.name,
-            lease.worker.uuid(),
-            &Lanes::priorities(),
-            i64::try_from(limit).unwrap_or(i64::MAX),
-            &marks
-        )
-        .fetch_all(pool)
-        .await?;
-        self.busy = !rows.is_empty();
-        Ok(rows
-            .into_iter()
-            .map(|row| {
-                self.lanes.claimed(row.priority, row.run_at);
-                Claimed {
-                    claim: Claim { job: JobId::from(row.id), token: row.token },
-                    workspace: WorkspaceId::from(row.workspace),
-                    kind: row.kind,
-                    attempt: row.attempt,
-                    crashes: row.crashes,
-                    payload: row.payload,
-                }
-            })
-            .collect())
-    }
-
-    /// Moves the marks while there is work, and keeps them now and then.
-    async fn tend(&mut self, pool: &PgPool) -> Result<(), sqlx::Error> {
-        if !self.busy || self.swept.elapsed() < SWEEP {
-            return Ok(());
-        }
-        self.swept = Instant::now();
-        let rows =
-            sqlx::query_file!("sql/sweep.sql", self.name, &Lanes::priorities(), &self.lanes.safe())
-                .fetch_all(pool)
-                .await?;
-        for row in rows {
-            self.lanes.swept(Swept {
-                priority: row.priority,
-                first_ready: row.first_ready,
-                now: row.now,
-                xmin: row.xmin.parse().unwrap_or(0),
-                xmax: row.xmax.parse().unwrap_or(u64::MAX),
-            });
-        }
-        if self.kept.elapsed() >= KEEP {
-            self.kept = Instant::now();
-            let safe: Vec<DateTime<Utc>> = self.lanes.safe();
-            sqlx::query_file!("sql/lane_keep.sql", self.name, &Lanes::priorities(), &safe)
-                .execute(pool)
-                .await?;
-        }
-        Ok(())
-    }
+/// What a round did.
+#[derive(Debug, Clone, Copy)]
+struct Round {
+    claimed: usize,
+    /// In how long the next job is due, where that was seen.
+    due_in: Option<Duration>,
 }

@@ -6,17 +6,19 @@ use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::jittered;
-use crate::ids::JobId;
-use crate::lease::{Claim, Lease};
+use crate::lease::Lease;
 
-/// Starts the thread. It ends when the lease does.
+/// Starts the thread. It ends when the lease does. A heartbeat sees as well whether another process has died, and says
+/// so to the rescue.
 pub(crate) fn start(
     options: PgConnectOptions,
     lease: Arc<Lease>,
     interval: Duration,
+    somebody_died: Arc<Notify>,
 ) -> std::io::Result<()> {
     // pg_stat_activity tells it apart: it is the connection whose end means that the process is gone.
     let name = options
@@ -24,19 +26,25 @@ pub(crate) fn start(
         .map_or_else(|| "heartbeat".to_owned(), |process| format!("{process}/heartbeat"));
     let options = options.application_name(&name);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::Builder::new()
-        .name("heartbeat".to_owned())
-        .spawn(move || runtime.block_on(beat_until_ended(options, lease, interval)))?;
+    std::thread::Builder::new().name("heartbeat".to_owned()).spawn(move || {
+        runtime.block_on(beat_until_ended(options, lease, interval, somebody_died))
+    })?;
     Ok(())
 }
 
-async fn beat_until_ended(options: PgConnectOptions, lease: Arc<Lease>, interval: Duration) {
+async fn beat_until_ended(
+    options: PgConnectOptions,
+    lease: Arc<Lease>,
+    interval: Duration,
+    somebody_died: Arc<Notify>,
+) {
     let mut connection: Option<PgConnection> = None;
     while !lease.ended.is_cancelled() {
         // A new connection may take longer than a beat (a busy server, a password): cutting it short would only start
         // it over, until the lease has run out.
         let limit = if connection.is_some() { interval } else { lease.length / 2 };
-        let round = tokio::time::timeout(limit, beat(&options, &mut connection, &lease));
+        let round =
+            tokio::time::timeout(limit, beat(&options, &mut connection, &lease, &somebody_died));
         let failed = match round.await {
             Ok(Ok(alive)) => {
                 if !alive {
@@ -68,6 +76,7 @@ async fn beat(
     options: &PgConnectOptions,
     connection: &mut Option<PgConnection>,
     lease: &Lease,
+    somebody_died: &Notify,
 ) -> Result<bool, sqlx::Error> {
     let conn = match connection {
         Some(conn) => conn,
@@ -75,27 +84,20 @@ async fn beat(
     };
     // Asked before it is sent: the database has seen us no earlier than this.
     let sent = Instant::now();
-    let beat = sqlx::query_file!("sql/worker_beat.sql", lease.worker.uuid()).execute(&mut *conn);
-    if beat.await?.rows_affected() == 0 {
-        return Ok(false);
-    }
-    lease.confirm(sent);
-    drop_lost(conn, lease).await?;
-    Ok(true)
-}
-
-/// Cancels the attempts whose job was cancelled or taken over (L10).
-async fn drop_lost(conn: &mut PgConnection, lease: &Lease) -> Result<(), sqlx::Error> {
     let held = lease.held();
-    if held.is_empty() {
-        return Ok(());
-    }
     let (jobs, tokens): (Vec<Uuid>, Vec<i64>) =
         held.iter().map(|claim| (claim.job.uuid(), claim.token)).unzip();
-    let lost =
-        sqlx::query_file!("sql/worker_lost_jobs.sql", &jobs, &tokens).fetch_all(conn).await?;
-    for row in lost {
-        lease.lose(Claim { job: JobId::from(row.id), token: row.token });
+    let beat = sqlx::query_file!("sql/worker_beat.sql", lease.worker.uuid(), &jobs, &tokens)
+        .fetch_optional(&mut *conn);
+    let Some(beat) = beat.await? else { return Ok(false) };
+    lease.confirm(sent);
+    // L10: their jobs were cancelled or taken over.
+    let places = beat.lost.into_iter().filter_map(|place| usize::try_from(place - 1).ok());
+    for claim in places.filter_map(|place| held.get(place)) {
+        lease.lose(*claim);
     }
-    Ok(())
+    if beat.somebody_died {
+        somebody_died.notify_one();
+    }
+    Ok(true)
 }

@@ -27,46 +27,71 @@ struct Lane {
     safe: DateTime<Utc>,
     proven: DateTime<Utc>,
     candidate: Option<(DateTime<Utc>, u64)>,
+    /// The safe mark as it was kept last.
+    kept: DateTime<Utc>,
 }
 
-/// What a sweep saw of one lane.
+/// What a look saw of one lane.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Swept {
+pub(crate) struct Seen {
     pub(crate) priority: i16,
-    pub(crate) first_ready: Option<DateTime<Utc>>,
+    /// When its first job that nobody has is due, or was.
+    pub(crate) first: Option<DateTime<Utc>>,
     pub(crate) now: DateTime<Utc>,
     pub(crate) xmin: u64,
     pub(crate) xmax: u64,
 }
 
 impl Lanes {
-    /// Starts at the marks that were kept, or at the beginning of time.
-    pub(crate) fn new(kept: impl IntoIterator<Item = (i16, DateTime<Utc>)>) -> Self {
+    /// Starts at the beginning of time.
+    pub(crate) const fn new() -> Self {
         let start = DateTime::UNIX_EPOCH;
-        let lane = Lane { fast: start, safe: start, proven: start, candidate: None };
-        let mut lanes = Self { lanes: [lane; 4] };
-        for (priority, safe) in kept {
-            if let Some(lane) = lanes.lane(priority) {
-                *lane = Lane { fast: safe, safe, proven: safe, candidate: None };
+        let lane = Lane { fast: start, safe: start, proven: start, candidate: None, kept: start };
+        Self { lanes: [lane; 4] }
+    }
+
+    /// Starts a lane at the mark that was kept.
+    pub(crate) fn kept(&mut self, priority: i16, safe: DateTime<Utc>) {
+        if let Some(lane) = self.lane(priority) {
+            *lane = Lane { fast: safe, safe, proven: safe, candidate: None, kept: safe };
+        }
+    }
+
+    /// The safe marks that have moved since they were kept last; they count as kept from now on.
+    pub(crate) fn take_moved(&mut self) -> Vec<(i16, DateTime<Utc>)> {
+        let mut moved = Vec::new();
+        for (priority, lane) in Priority::ALL.into_iter().zip(&mut self.lanes) {
+            if lane.safe > lane.kept {
+                lane.kept = lane.safe;
+                moved.push((priority.number(), lane.safe));
             }
         }
-        lanes
+        moved
     }
 
     fn lane(&mut self, priority: i16) -> Option<&mut Lane> {
         usize::try_from(priority).ok().and_then(|index| self.lanes.get_mut(index))
     }
 
-    pub(crate) fn priorities() -> Vec<i16> {
-        Priority::ALL.into_iter().map(Priority::number).collect()
+    pub(crate) fn fast(&self) -> [DateTime<Utc>; 4] {
+        self.lanes.map(|lane| lane.fast)
     }
 
-    pub(crate) fn fast(&self) -> Vec<DateTime<Utc>> {
-        self.lanes.iter().map(|lane| lane.fast).collect()
+    pub(crate) fn safe(&self) -> [DateTime<Utc>; 4] {
+        self.lanes.map(|lane| lane.safe)
     }
 
-    pub(crate) fn safe(&self) -> Vec<DateTime<Utc>> {
-        self.lanes.iter().map(|lane| lane.safe).collect()
+    /// The marks of several queues, a column for each priority.
+    pub(crate) fn columns(
+        queues: impl Iterator<Item = [DateTime<Utc>; 4]>,
+    ) -> [Vec<DateTime<Utc>>; 4] {
+        let mut columns: [Vec<DateTime<Utc>>; 4] = Default::default();
+        for marks in queues {
+            for (column, mark) in columns.iter_mut().zip(marks) {
+                column.push(mark);
+            }
+        }
+        columns
     }
 
     /// A job was claimed that was due at `run_at`: what lies before it in its lane is claimed too.
@@ -76,9 +101,9 @@ impl Lanes {
         }
     }
 
-    /// Takes in a sweep. True when it found a ready job below the fast mark, which is lowered to it.
-    pub(crate) fn swept(&mut self, seen: Swept) -> bool {
-        let Some(lane) = self.lane(seen.priority) else { return false };
+    /// Takes in a look: raises the safe mark as far as is proven, and lowers the fast one to a job that is ready below it.
+    pub(crate) fn seen(&mut self, seen: Seen) {
+        let Some(lane) = self.lane(seen.priority) else { return };
         match lane.candidate {
             Some((at, xmax)) if seen.xmin >= xmax => {
                 // Every transaction that was open at the candidate's snapshot has ended: nothing can come below it.
@@ -88,16 +113,9 @@ impl Lanes {
             Some(_) => {}
             None => lane.candidate = Some((seen.now, seen.xmax)),
         }
-        let bound = seen.first_ready.unwrap_or(seen.now).min(lane.proven) - SLACK;
-        lane.safe = lane.safe.max(bound);
-        match seen.first_ready {
-            Some(first) if first - SLACK < lane.fast => {
-                lane.fast = first - SLACK;
-                true
-            }
-            Some(_) => true,
-            None => false,
-        }
+        let first = seen.first.unwrap_or(seen.now);
+        lane.safe = lane.safe.max(first.min(seen.now).min(lane.proven) - SLACK);
+        lane.fast = lane.fast.min(first - SLACK).max(lane.safe);
     }
 }
 
@@ -109,34 +127,34 @@ mod tests {
         DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
     }
 
-    fn sweep(first: Option<i64>, now: i64, xmin: u64, xmax: u64) -> Swept {
-        Swept { priority: 0, first_ready: first.map(at), now: at(now), xmin, xmax }
+    fn sweep(first: Option<i64>, now: i64, xmin: u64, xmax: u64) -> Seen {
+        Seen { priority: 0, first: first.map(at), now: at(now), xmin, xmax }
     }
 
     #[test]
     fn the_safe_mark_waits_for_every_transaction_that_was_open() {
-        let mut lanes = Lanes::new([]);
-        lanes.swept(sweep(None, 10, 100, 105));
-        lanes.swept(sweep(None, 20, 104, 110)); // 104 was open at the first sweep and still is
+        let mut lanes = Lanes::new();
+        lanes.seen(sweep(None, 10, 100, 105));
+        lanes.seen(sweep(None, 20, 104, 110)); // 104 was open at the first sweep and still is
         assert_eq!(lanes.safe()[0], DateTime::UNIX_EPOCH);
-        lanes.swept(sweep(None, 30, 105, 120));
+        lanes.seen(sweep(None, 30, 105, 120));
         assert_eq!(lanes.safe()[0], at(10) - PROOF_SLACK - SLACK);
     }
 
     #[test]
     fn a_late_committer_lowers_the_fast_mark_again() {
-        let mut lanes = Lanes::new([]);
+        let mut lanes = Lanes::new();
         lanes.claimed(0, at(50));
         assert_eq!(lanes.fast()[0], at(50) - SLACK);
-        assert!(lanes.swept(sweep(Some(40), 60, 1, 2)));
+        lanes.seen(sweep(Some(40), 60, 1, 2));
         assert_eq!(lanes.fast()[0], at(40) - SLACK);
     }
 
     #[test]
     fn the_safe_mark_never_passes_a_ready_job() {
-        let mut lanes = Lanes::new([]);
-        lanes.swept(sweep(Some(5), 10, 1, 2));
-        lanes.swept(sweep(Some(5), 100, 50, 60));
+        let mut lanes = Lanes::new();
+        lanes.seen(sweep(Some(5), 10, 1, 2));
+        lanes.seen(sweep(Some(5), 100, 50, 60));
         assert!(lanes.safe()[0] <= at(5));
     }
 }

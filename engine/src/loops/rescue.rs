@@ -1,12 +1,12 @@
 //! Rescue: what a dead process held runs elsewhere (L6, L7). Any process may do it, any number at the same time.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use sqlx::PgPool;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::jittered;
 use crate::config::CRASH_LIMIT;
 use crate::failure::{Class, Effect, Failure};
 
@@ -19,14 +19,18 @@ pub(crate) struct Rescued {
     pub(crate) quarantined: usize,
 }
 
-/// Rescues until it is stopped.
+/// Rescues whenever a heartbeat has seen that somebody died, until it is stopped.
 pub(crate) async fn run(
     pool: PgPool,
-    interval: Duration,
+    somebody_died: Arc<Notify>,
     freed: impl Fn() + Send,
     stop: CancellationToken,
 ) {
     loop {
+        tokio::select! {
+            () = somebody_died.notified() => {}
+            () = stop.cancelled() => return,
+        }
         match run_once(&pool).await {
             Ok(Rescued { freed: 0, quarantined: 0 }) => {}
             Ok(rescued) => {
@@ -37,11 +41,9 @@ pub(crate) async fn run(
                 );
                 freed();
             }
-            Err(error) => tracing::warn!(%error, "rescue failed, trying again"),
-        }
-        tokio::select! {
-            () = tokio::time::sleep(jittered(interval)) => {}
-            () = stop.cancelled() => return,
+            Err(error) => {
+                tracing::warn!(%error, "rescue failed; the next heartbeat asks for it again")
+            }
         }
     }
 }

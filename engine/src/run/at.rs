@@ -76,7 +76,7 @@ impl<'r, A> At<'r, A> {
     /// [`Stop::Lost`], or what the database says.
     pub async fn begin(&self) -> Result<Transaction<'static, Postgres>> {
         let mut tx = self.pool.begin().await?;
-        let owned = fence(&mut tx, &[&Change::of(self.claim)]).await?;
+        let owned = fence(&mut tx, self.lease.worker, &[&Change::of(self.claim)]).await?;
         if owned.contains(&self.claim) { Ok(tx) } else { Err(Stop::Lost) }
     }
 

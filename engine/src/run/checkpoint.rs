@@ -1,14 +1,15 @@
 //! What earlier attempts left behind, and how a step answers from it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::time::Instant;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use sqlx::PgPool;
 
 use super::{Outcome, Promise, Run, Step, Weight, World};
-use crate::committer::{StepState, StepWrite};
+use crate::committer::{Mark, StepState, StepWrite};
 use crate::failure::{Class, Effect, Failure, Result, Stop};
 use crate::ids::{JobId, WorkspaceId};
 use crate::job::Planned;
@@ -20,26 +21,38 @@ use crate::secrets::{Place, Vault};
 #[derive(Debug, Clone)]
 pub(super) struct Checkpoint {
     pub(super) state: StepState,
+    /// How often it was begun.
+    pub(super) starts: i32,
     /// Its waking time has come.
     pub(super) due: bool,
-    output: Value,
+    /// JSON.
+    output: String,
 }
 
-impl Checkpoint {
-    /// Begun before, and nobody knows how far it came.
-    pub(super) fn begun(&self) -> bool {
-        self.state == StepState::Started
-    }
+/// A step that was begun and whose end is not known, as it stands in the job's row.
+#[derive(Debug, Clone)]
+pub(super) struct Begun {
+    pub(super) step: Cow<'static, str>,
+    pub(super) starts: i32,
+}
+
+/// The step under way in this attempt.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Current {
+    pub(super) name: &'static str,
+    pub(super) starts: i32,
+    pub(super) since: Instant,
 }
 
 /// What a claim says about an attempt.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Attempt {
     pub(crate) claim: Claim,
     pub(crate) workspace: WorkspaceId,
     pub(crate) number: i32,
     pub(crate) retry: Retry,
     pub(crate) plan: &'static [Planned],
+    pub(crate) begun: Option<(String, i32)>,
 }
 
 impl<'a, A> Run<'a, A> {
@@ -60,6 +73,8 @@ impl<'a, A> Run<'a, A> {
             retry: attempt.retry,
             plan: attempt.plan,
             checkpoints,
+            begun: attempt.begun.map(|(step, starts)| Begun { step: step.into(), starts }),
+            mark: Mark::Keep,
             seen: std::collections::HashSet::new(),
             pending: Vec::new(),
             failures: Vec::new(),
@@ -67,7 +82,65 @@ impl<'a, A> Run<'a, A> {
             current: None,
             degraded: false,
             waiting: false,
+            when_ended: None,
         })
+    }
+
+    /// Begun before and not known to have ended: nobody knows how far it came.
+    pub(super) fn was_begun(&self, step: &str) -> bool {
+        let state = self.checkpoints.get(step).map(|checkpoint| checkpoint.state);
+        match state {
+            Some(StepState::Done) => false,
+            Some(StepState::Started) => true,
+            Some(StepState::Skipped | StepState::Waiting | StepState::Failed) | None => {
+                self.begun.as_ref().is_some_and(|begun| begun.step == step)
+            }
+        }
+    }
+
+    /// Notes that a step begins. The job's row has room for one: where another begun step stands there, that one's
+    /// record moves to a row of its own.
+    pub(super) fn begin(&mut self, step: &'static str) {
+        let before = self.begun.take();
+        let mut starts = self.checkpoints.get(step).map_or(0, |checkpoint| checkpoint.starts);
+        match before {
+            Some(begun) if begun.step == step => starts = starts.max(begun.starts),
+            Some(begun) if self.was_begun_there(&begun) => {
+                let mut left = StepWrite::new(begun.step.clone(), StepState::Started);
+                left.starts = begun.starts;
+                self.pending.push(left);
+            }
+            Some(_) | None => {}
+        }
+        let starts = starts + 1;
+        self.begun = Some(Begun { step: step.into(), starts });
+        self.mark = Mark::Begin { step, starts };
+        self.current = Some(Current { name: step, starts, since: Instant::now() });
+    }
+
+    /// Whether what the job's row tells of a begun step is news: no checkpoint says that it is done.
+    fn was_begun_there(&self, begun: &Begun) -> bool {
+        let checkpoint = self.checkpoints.get(begun.step.as_ref());
+        checkpoint.is_none_or(|checkpoint| checkpoint.state != StepState::Done)
+    }
+
+    /// Notes how the step under way ended; the attempt's next write carries it along, and with it that nothing is under
+    /// way any more.
+    pub(super) fn end(&mut self, record: StepWrite) {
+        self.pending.push(record);
+        self.begun = None;
+        self.current = None;
+        self.mark = Mark::Clear;
+    }
+
+    /// The record of how the step under way ended.
+    pub(super) fn ended(&self, state: StepState, step: &'static str) -> StepWrite {
+        let mut write = StepWrite::new(step, state);
+        if let Some(current) = self.current.filter(|current| current.name == step) {
+            write.starts = current.starts;
+            write.took = current.since.elapsed();
+        }
+        write
     }
 
     /// Each name once in a run, and only names of the plan, where there is one.
@@ -94,12 +167,12 @@ impl<'a, A> Run<'a, A> {
         promise: Promise,
         weight: Weight,
     ) -> Result<Option<Outcome<T>>> {
+        if promise == Promise::AtMostOnce && self.was_begun(step.name) {
+            return Err(Stop::Failed(unknown(step.name)));
+        }
         let Some(checkpoint) = self.checkpoints.get(step.name) else { return Ok(None) };
         match checkpoint.state {
-            StepState::Done => decode(step.name, checkpoint.output.clone()).map(Some),
-            StepState::Started if promise == Promise::AtMostOnce => {
-                Err(Stop::Failed(unknown(step.name)))
-            }
+            StepState::Done => decode(step.name, &checkpoint.output).map(Some),
             // Skipped, failed and waiting are no ends: what was missing may be there now.
             StepState::Started | StepState::Skipped | StepState::Failed => Ok(None),
             StepState::Waiting if checkpoint.due || weight == Weight::Required => Ok(None),
@@ -112,18 +185,17 @@ impl<'a, A> Run<'a, A> {
 
     /// The checkpoint of a step that is done.
     pub(super) async fn done<T: Serialize>(&self, step: &Step, value: &T) -> Result<StepWrite> {
-        let output = serde_json::to_value(value).map_err(|error| {
+        let output = serde_json::to_string(value).map_err(|error| {
             programming_error(
                 "output_not_json",
                 format!("the output of step {} is no JSON: {error}", step.name),
             )
         })?;
-        let mut done = StepWrite::new(step.name, StepState::Done);
+        let mut done = self.ended(StepState::Done, step.name);
         if step.sealed {
             let vault = self.world.vault.as_ref().ok_or_else(|| Stop::Failed(no_keyring()))?;
-            let plain = output.to_string();
             let place = place(self.workspace, self.claim.job, step.name);
-            done.sealed = Some(vault.seal(&place, plain.as_bytes()).await.map_err(sealing)?);
+            done.sealed = Some(vault.seal(&place, output.as_bytes()).await.map_err(sealing)?);
         } else {
             done.output = Some(output);
         }
@@ -150,15 +222,16 @@ async fn load(
             ));
         };
         let output = match row.sealed {
-            None => row.output.unwrap_or_default(),
+            None => row.output.unwrap_or_else(|| "null".to_owned()),
             Some(sealed) => {
                 let vault = vault.ok_or_else(|| Stop::Failed(no_keyring()))?;
                 let place = place(workspace, job, &row.name);
                 let plain = vault.unseal(&place, &sealed).await.map_err(sealing)?;
-                serde_json::from_slice(&plain).unwrap_or_default()
+                String::from_utf8_lossy(&plain).into_owned()
             }
         };
-        checkpoints.insert(row.name, Checkpoint { state, due: row.due, output });
+        checkpoints
+            .insert(row.name, Checkpoint { state, starts: row.starts, due: row.due, output });
     }
     Ok(checkpoints)
 }
@@ -167,8 +240,8 @@ fn place(workspace: WorkspaceId, job: JobId, step: &str) -> Place<'static> {
     Place { workspace, table: "engine.step", column: "sealed", row: format!("{job}/{step}").into() }
 }
 
-fn decode<T: DeserializeOwned>(step: &str, output: Value) -> Result<Outcome<T>> {
-    serde_json::from_value(output).map(Outcome::Done).map_err(|error| {
+fn decode<T: DeserializeOwned>(step: &str, output: &str) -> Result<Outcome<T>> {
+    serde_json::from_str(output).map(Outcome::Done).map_err(|error| {
         programming_error(
             "output_changed_shape",
             format!("the checkpoint of step {step} was written by another version and does not fit this one: {error}"),

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::boundary::Boundary;
 use super::{At, Outcome, Run, Step};
 use crate::committer::{
-    AttemptFailure, Change, CommitError, Ownership, StepState, StepWrite, Wake,
+    AttemptFailure, Change, CommitError, Mark, Ownership, StepState, StepWrite, Wake,
 };
 use crate::failure::{Class, Effect, Failure, Result, Stop};
 
@@ -46,20 +46,19 @@ impl<A> Run<'_, A> {
         }
         self.world.reach(Boundary::BeforeStarted, Some(step.name)).await;
         // L3: the started record commits under the token before the call, and the lease outlasts the call.
-        self.note(StepWrite::new(step.name, StepState::Started));
+        self.begin(step.name);
         self.write_pending().await?;
         let at = At::new(self, step.name);
         if let Err(stop) = at.before_call().await {
             if promise == Promise::AtMostOnce {
                 // Its end is known: it did not begin, so the next attempt may.
                 let unbegun = "not begun: the lease was too short for the call";
-                self.note(StepWrite::new(step.name, StepState::Failed).detail(unbegun));
+                self.end(self.ended(StepState::Failed, step.name).detail(unbegun));
             }
             return Err(stop);
         }
         self.world.reach(Boundary::AfterStarted, Some(step.name)).await;
         let limit = step.timeout.unwrap_or(self.world.call_timeout);
-        self.current = Some(step.name);
         let result = match tokio::time::timeout(limit, body(at)).await {
             Ok(result) => result,
             Err(_elapsed) => Err(timed_out(step.name, limit, promise)),
@@ -80,34 +79,30 @@ impl<A> Run<'_, A> {
         match result {
             Ok(value) => {
                 let done = self.done(&step, &value).await?;
-                self.note(done);
-                self.current = None;
+                self.end(done);
                 Ok(Outcome::Done(value))
             }
             Err(Stop::Skipped { reason }) if weight != Weight::Required => {
                 self.degraded |= weight == Weight::Skippable;
-                self.note(StepWrite::new(step.name, StepState::Skipped).detail(reason));
-                self.current = None;
+                self.end(self.ended(StepState::Skipped, step.name).detail(reason));
                 Ok(Outcome::Skipped)
             }
             Err(Stop::Waiting(wait)) => {
-                let mut waiting = StepWrite::new(step.name, StepState::Waiting).detail(wait.reason);
+                let mut waiting = self.ended(StepState::Waiting, step.name).detail(wait.reason);
                 waiting.wake = Some(Wake::On { event: wait.event, look_again: wait.look_again });
-                self.note(waiting);
-                self.current = None;
+                self.end(waiting);
                 self.waiting = true;
                 if weight == Weight::Required { Err(Stop::Parked) } else { Ok(Outcome::Waiting) }
             }
             Err(Stop::Failed(failure)) if weight == Weight::Optional && !self.retries(&failure) => {
                 self.degraded = true;
-                self.note(StepWrite::new(step.name, StepState::Failed).detail(failure.to_string()));
+                self.end(self.ended(StepState::Failed, step.name).detail(failure.to_string()));
                 self.failures.push(AttemptFailure {
                     attempt: self.attempt,
                     step: Some(step.name),
                     failure,
                     retry_in: None,
                 });
-                self.current = None;
                 Ok(Outcome::Failed)
             }
             Err(Stop::Skipped { reason }) => Err(Stop::Failed(
@@ -125,6 +120,7 @@ impl<A> Run<'_, A> {
     /// Writes what waits and learns whether the attempt still owns its job.
     pub(super) async fn write_pending(&mut self) -> Result {
         let mut change = Change::of(self.claim);
+        change.mark = std::mem::replace(&mut self.mark, Mark::Keep);
         change.steps = std::mem::take(&mut self.pending);
         change.failures = std::mem::take(&mut self.failures);
         match self.world.committer.commit(change).await {
@@ -144,7 +140,7 @@ impl<A> Run<'_, A> {
 /// A change that Postgres will never take, as a failure.
 pub(crate) fn refused(error: &CommitError) -> Failure {
     Failure::new(Class::ProvisioningError, "checkpoint_refused", error.to_string())
-        .action("change what the step returns (Postgres stores no NUL character in JSON), then retry the run")
+        .action("change what the step returns (Postgres stores no NUL character in text), then retry the run")
 }
 
 fn timed_out(step: &str, limit: Duration, promise: Promise) -> Stop {

@@ -1,12 +1,15 @@
 //! The transactional step: effect and checkpoint in one commit.
 
+use std::time::Instant;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::{PgConnection, PgPool};
 
 use super::boundary::Boundary;
+use super::checkpoint::Current;
 use super::{Promise, Run, Step, Weight};
-use crate::committer::{Change, StepState, fence, write_owned};
+use crate::committer::{Change, Mark, StepState, fence, write_owned};
 use crate::enqueue::EnqueueError;
 use crate::failure::{Failure, Result, Stop};
 
@@ -30,28 +33,30 @@ impl<A> Run<'_, A> {
         if let Some(value) = known.and_then(super::Outcome::done) {
             return Ok(value);
         }
-        self.current = Some(step.name);
+        self.current = Some(Current { name: step.name, starts: 1, since: Instant::now() });
         self.world.reach(Boundary::BeforeStarted, Some(step.name)).await;
         let mut tx = self.world.pool.begin().await?;
+        let worker = self.world.lease.worker;
         let mut change = Change::of(self.claim);
-        if !fence(&mut tx, &[&change]).await?.contains(&self.claim) {
+        if !fence(&mut tx, worker, &[&change]).await?.contains(&self.claim) {
             return Err(Stop::Lost);
         }
         self.world.reach(Boundary::AfterStarted, Some(step.name)).await;
         let value = body(&mut tx).await?;
         self.world.reach(Boundary::AfterEffect, Some(step.name)).await;
         sqlx::query("RESET ROLE").execute(&mut *tx).await?;
+        change.mark = self.mark;
         change.steps = self.pending.clone();
         change.steps.push(self.done(&step, &value).await?);
-        write_owned(&mut tx, &[&change]).await.map_err(|error| match error {
+        write_owned(&mut tx, worker, &[&change]).await.map_err(|error| match error {
             EnqueueError::Database(error) => Stop::from(error),
-            error @ (EnqueueError::Encode { .. } | EnqueueError::Contended { .. }) => {
-                Stop::Failed(Failure::new(
-                    crate::failure::Class::ProvisioningError,
-                    "enqueue",
-                    error.to_string(),
-                ))
-            }
+            error @ (EnqueueError::Encode { .. }
+            | EnqueueError::Contended { .. }
+            | EnqueueError::Unknown) => Stop::Failed(Failure::new(
+                crate::failure::Class::ProvisioningError,
+                "enqueue",
+                error.to_string(),
+            )),
         })?;
         if let Err(error) = tx.commit().await
             && !self.committed(step.name).await
@@ -59,6 +64,7 @@ impl<A> Run<'_, A> {
             return Err(Stop::from(error));
         }
         self.pending.clear();
+        self.mark = Mark::Keep;
         self.current = None;
         self.world.reach(Boundary::AfterCheckpoint, Some(step.name)).await;
         Ok(value)

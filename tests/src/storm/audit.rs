@@ -40,6 +40,15 @@ END $$;
 CREATE TRIGGER audit_update BEFORE UPDATE ON engine.job FOR EACH ROW
     WHEN (OLD.state = 1 AND NEW.state = 0) EXECUTE FUNCTION audit.on_give_back();
 
+CREATE FUNCTION audit.on_begin() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM audit.note(OLD.id, 'start of ' || NEW.step, OLD.worker);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER audit_begin BEFORE UPDATE ON engine.job FOR EACH ROW
+    WHEN (OLD.state = 1 AND NEW.state = 1 AND NEW.begun_at IS DISTINCT FROM OLD.begun_at AND NEW.step IS NOT NULL)
+    EXECUTE FUNCTION audit.on_begin();
+
 CREATE FUNCTION audit.on_leave() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM audit.note(OLD.id, 'ack', OLD.worker);
@@ -60,14 +69,10 @@ END $$;
 CREATE TRIGGER late BEFORE UPDATE ON engine.worker FOR EACH STATEMENT EXECUTE FUNCTION audit.late();
 ";
 
-/// Takes the fence away: every claim of a job keeps one token, so that no attempt can be told from the one before.
+/// Takes the fence away: whoever writes to a running job owns it.
 const NO_FENCE: &str = r"
-CREATE FUNCTION audit.same_token() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    NEW.token := 5;
-    RETURN NEW;
-END $$;
-CREATE TRIGGER no_fence BEFORE INSERT OR UPDATE ON engine.job FOR EACH ROW EXECUTE FUNCTION audit.same_token();
+CREATE OR REPLACE FUNCTION engine.owns(state smallint, held_token bigint, held_by uuid, token bigint, worker uuid) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT state = 1 $$;
 ";
 
 /// Notes from now on every write by a process that does not hold the job.

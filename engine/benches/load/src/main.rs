@@ -1,0 +1,60 @@
+//! Puts load on the engine and measures it: `autopilot-load <work> [--name value …]`, on the empty database of
+//! `DATABASE_URL`. The last line on stdout is one JSON object; progress goes to stderr.
+
+mod arguments;
+mod drain;
+mod enqueue;
+mod fleet;
+mod latency;
+mod other;
+mod pickup;
+mod report;
+mod workflow;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use arguments::Arguments;
+
+/// What can be measured.
+const WORKS: [&str; 8] = [
+    "drain",
+    "enqueue-single",
+    "enqueue-batch",
+    "pickup",
+    "loaded-pickup",
+    "snapshot",
+    "workflow",
+    "workflow-alone",
+];
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report::progress(&format!("autopilot-load: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::parse(std::env::args().skip(1))?;
+    match arguments.work() {
+        "list" => report::list(&WORKS),
+        "drain" => drain::measure(&arguments).await?,
+        "enqueue-single" => enqueue::single(&arguments).await?,
+        "enqueue-batch" => enqueue::batches(&arguments).await?,
+        "pickup" => pickup::idle(&arguments).await?,
+        "loaded-pickup" => pickup::loaded(&arguments).await?,
+        "snapshot" => pickup::under_a_snapshot(&arguments).await?,
+        "pickup-worker" => other::run(&arguments).await?,
+        "workflow" => workflow::together(&arguments).await?,
+        "workflow-alone" => workflow::alone(&arguments).await?,
+        other => {
+            return Err(format!("no work {other:?}; there are {}", WORKS.join(", ")).into());
+        }
+    }
+    Ok(())
+}

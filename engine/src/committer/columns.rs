@@ -1,0 +1,124 @@
+//! Changes as columns: a statement takes any number of rows as one array a column.
+
+use uuid::Uuid;
+
+use super::change::{Change, Finish, Mark, StepState, StepWrite, Wake};
+use crate::lease::Claim;
+
+/// Ids and tokens.
+pub(crate) fn claims(claims: impl Iterator<Item = Claim>) -> (Vec<Uuid>, Vec<i64>) {
+    claims.map(|claim| (claim.job.uuid(), claim.token)).unzip()
+}
+
+/// Ordinary changes, one row each.
+#[derive(Default)]
+pub(super) struct Ordinary<'c> {
+    pub(super) ids: Vec<Uuid>,
+    pub(super) tokens: Vec<i64>,
+    pub(super) begins: Vec<Option<&'static str>>,
+    pub(super) starts: Vec<i32>,
+    pub(super) outcomes: Vec<Option<&'static str>>,
+    pub(super) done: Vec<Option<&'c str>>,
+    pub(super) outputs: Vec<Option<&'c str>>,
+    pub(super) sealed: Vec<Option<&'c [u8]>>,
+    pub(super) done_starts: Vec<i32>,
+    pub(super) took: Vec<f64>,
+    /// Whether any of them is more than a plain end.
+    pub(super) has_steps: bool,
+}
+
+impl<'c> Ordinary<'c> {
+    pub(super) fn of(changes: &[&'c Change]) -> Self {
+        let mut columns = Self::default();
+        for change in changes {
+            columns.push(change);
+        }
+        columns
+    }
+
+    fn push(&mut self, change: &'c Change) {
+        let (begins, starts) = mark(change.mark);
+        let outcome = change.finish.as_ref().and_then(outcome);
+        let done = change.steps.first();
+        self.has_steps |= done.is_some() || outcome.is_none();
+        self.ids.push(change.claim.job.uuid());
+        self.tokens.push(change.claim.token);
+        self.begins.push(begins);
+        self.starts.push(starts);
+        self.outcomes.push(outcome);
+        self.done.push(done.map(|step| step.name.as_ref()));
+        self.outputs.push(done.and_then(|step| step.output.as_deref()));
+        self.sealed.push(done.and_then(|step| step.sealed.as_deref()));
+        self.done_starts.push(done.map_or(0, |step| step.starts));
+        self.took.push(done.map_or(0.0, |step| step.took.as_secs_f64()));
+    }
+}
+
+/// A mark as the two columns of the job's row.
+pub(super) const fn mark(mark: Mark) -> (Option<&'static str>, i32) {
+    match mark {
+        Mark::Begin { step, starts } => (Some(step), starts),
+        Mark::Keep | Mark::Clear => (None, 0),
+    }
+}
+
+/// The outcome of a good end.
+pub(super) const fn outcome(finish: &Finish) -> Option<&'static str> {
+    match finish {
+        Finish::Completed => Some("completed"),
+        Finish::Degraded => Some("degraded"),
+        Finish::Again { .. } | Finish::Parked | Finish::Dead { .. } => None,
+    }
+}
+
+/// Checkpoints of any kind, one row each.
+#[derive(Default)]
+pub(super) struct Steps<'c> {
+    pub(super) jobs: Vec<Uuid>,
+    pub(super) names: Vec<&'c str>,
+    pub(super) states: Vec<&'static str>,
+    pub(super) tokens: Vec<i64>,
+    pub(super) starts: Vec<i32>,
+    pub(super) outputs: Vec<Option<&'c str>>,
+    pub(super) sealed: Vec<Option<&'c [u8]>>,
+    pub(super) details: Vec<Option<&'c str>>,
+    pub(super) events: Vec<Option<&'c str>>,
+    pub(super) delays: Vec<Option<f64>>,
+    pub(super) took: Vec<f64>,
+}
+
+impl<'c> Steps<'c> {
+    /// The last word on a step counts: a statement must not touch one row twice.
+    pub(super) fn of(changes: &[&'c Change]) -> Self {
+        let mut columns = Self::default();
+        for change in changes {
+            for (index, step) in change.steps.iter().enumerate() {
+                let repeated =
+                    change.steps.iter().skip(index + 1).any(|later| later.name == step.name);
+                if !repeated {
+                    columns.push(change.claim, step);
+                }
+            }
+        }
+        columns
+    }
+
+    fn push(&mut self, claim: Claim, step: &'c StepWrite) {
+        let (event, delay) = match &step.wake {
+            Some(Wake::On { event, look_again }) => (Some(event.as_str()), Some(look_again)),
+            Some(Wake::In(delay)) => (None, Some(delay)),
+            None => (None, None),
+        };
+        self.jobs.push(claim.job.uuid());
+        self.names.push(step.name.as_ref());
+        self.states.push(StepState::name(step.state));
+        self.tokens.push(claim.token);
+        self.starts.push(step.starts);
+        self.outputs.push(step.output.as_deref());
+        self.sealed.push(step.sealed.as_deref());
+        self.details.push(step.detail.as_deref());
+        self.events.push(event);
+        self.delays.push(delay.map(std::time::Duration::as_secs_f64));
+        self.took.push(step.took.as_secs_f64());
+    }
+}
