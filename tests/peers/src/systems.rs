@@ -1,0 +1,61 @@
+//! The systems, one file each: only what differs between them.
+
+mod awa;
+mod dbos;
+mod durare;
+mod graphile_worker;
+mod riverqueue;
+
+use anyhow::{Result, bail};
+use serde::Serialize;
+
+use crate::Outcome;
+use crate::answer::version;
+use crate::args::Args;
+use crate::queue::{self, Queue};
+use crate::workflow::{self, Engine};
+
+use self::awa::Awa;
+use self::dbos::Dbos;
+use self::durare::Durare;
+use self::graphile_worker::GraphileWorker;
+use self::riverqueue::River;
+
+/// A row of `autopilot-peers list`.
+#[derive(Debug, Serialize)]
+pub struct Listed {
+    system: &'static str,
+    version: &'static str,
+    works: &'static [&'static str],
+}
+
+/// Every system, its version and the works that it offers.
+pub fn list() -> Result<Vec<Listed>> {
+    Ok(vec![
+        queue::<GraphileWorker>()?,
+        queue::<River>()?,
+        queue::<Awa>()?,
+        engine::<Dbos>()?,
+        engine::<Durare>()?,
+    ])
+}
+
+/// Runs one work with the system of that name.
+pub async fn run(system: &str, work: &str, url: &str, args: &Args) -> Outcome {
+    match system {
+        GraphileWorker::SYSTEM => queue::run::<GraphileWorker>(work, url, args).await,
+        River::SYSTEM => queue::run::<River>(work, url, args).await,
+        Awa::SYSTEM => queue::run::<Awa>(work, url, args).await,
+        Dbos::SYSTEM => workflow::run::<Dbos>(work, url, args).await,
+        Durare::SYSTEM => workflow::run::<Durare>(work, url, args).await,
+        _ => bail!("no system `{system}`; `autopilot-peers list` names them"),
+    }
+}
+
+fn queue<Q: Queue>() -> Result<Listed> {
+    Ok(Listed { system: Q::SYSTEM, version: version(Q::PACKAGE)?, works: queue::WORKS })
+}
+
+fn engine<E: Engine>() -> Result<Listed> {
+    Ok(Listed { system: E::SYSTEM, version: version(E::PACKAGE)?, works: workflow::WORKS })
+}
