@@ -15,6 +15,13 @@ static SAMPLES: Mutex<Vec<Sample>> = Mutex::new(Vec::new());
 /// The payload of a warm-up job, of which no sample is kept.
 pub const WARM_UP: i64 = 0;
 
+/// The payload of every job.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Payload {
+    /// A running number, or the moment at which the job was due, by [`clock::now`].
+    pub n: i64,
+}
+
 /// When a job was due and when its handler started, both by [`clock::now`].
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Sample {

@@ -30,6 +30,7 @@ pub async fn drain<Q: Queue>(url: &str, args: &Args) -> Result<Figures> {
     let start = Instant::now();
     let worker = queue.start_worker().await?;
     wait_until_handled(u64::try_from(jobs)?).await?;
+    eprintln!("{}: all handled after {:?}", Q::SYSTEM, start.elapsed());
     wait_until_finished(&queue, &mut monitor, Duration::from_millis(5), PATIENCE).await?;
     let elapsed = start.elapsed();
     Q::stop_worker(worker).await.context("the worker does not stop")?;
