@@ -173,10 +173,10 @@ async function serve({ System, url }) {
   const queue = await System.connect(url, 16, "latency", handle);
   state.recording = true;
   await queue.startWorker();
-  console.log("ready");
+  process.stdout.write("ready\n");
   await text(process.stdin);
   await queue.close();
-  console.log(JSON.stringify(state.samples));
+  await print(state.samples);
 }
 
 /** Callers that each wait for their call before they make the next. */
@@ -248,6 +248,10 @@ function byWindow(samples, start, seconds, percentile) {
   return windows.filter(Boolean).map((latencies) => percentileMs(latencies, percentile));
 }
 
+/** Prints one line of JSON and waits until it is written: `process.exit` cuts off what is not. */
+const print = (value) =>
+  new Promise((resolve) => process.stdout.write(`${JSON.stringify(value)}\n`, resolve));
+
 function version(name) {
   const lock = JSON.parse(readFileSync(new URL("package-lock.json", import.meta.url), "utf8"));
   return lock.packages[`node_modules/${name}`].version;
@@ -279,7 +283,7 @@ async function run(self, [system, work, ...rest]) {
   if (!measure) throw new NotOffered(`${system} does not offer the work \`${work}\``);
   const figures = await measure(context);
   const settings = System.settings(goal);
-  console.log(JSON.stringify({ system: `${system} ${version(system)}`, work, settings, ...figures }));
+  await print({ system: `${system} ${version(system)}`, work, settings, ...figures });
 }
 
 /** Runs what the arguments say and ends the process. */
@@ -287,7 +291,7 @@ export async function main(self, argv) {
   if (argv[0] === "list") {
     const works = Object.keys(WORKS);
     const list = Object.keys(SYSTEMS).map((system) => ({ system, version: version(system), works }));
-    console.log(JSON.stringify(list));
+    await print(list);
     return;
   }
   try {

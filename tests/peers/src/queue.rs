@@ -37,8 +37,6 @@ pub trait Queue: Clone + Send + Sync + 'static {
     const SYSTEM: &'static str;
     /// The package in Cargo.lock whose version the answers name.
     const PACKAGE: &'static str;
-    /// A statement with one boolean: does the database hold an unfinished job?
-    const UNFINISHED: &'static str;
     /// A running worker.
     type Worker: Send;
 
@@ -59,9 +57,7 @@ pub trait Queue: Clone + Send + Sync + 'static {
     fn enqueue_batch(&self, batch: Vec<i64>) -> impl Future<Output = Result<()>> + Send;
 
     /// Does the database hold an unfinished job?
-    fn unfinished(&self, monitor: &mut Monitor) -> impl Future<Output = Result<bool>> + Send {
-        monitor.ask(Self::UNFINISHED)
-    }
+    fn unfinished(&self, monitor: &mut Monitor) -> impl Future<Output = Result<bool>> + Send;
 
     /// Starts a worker whose jobs call [`crate::handler::handle`].
     fn start_worker(&self) -> impl Future<Output = Result<Self::Worker>> + Send;

@@ -12,7 +12,7 @@ use crate::handler;
 use crate::queue::{Goal, Queue, wait_until_finished};
 
 const CONNECTIONS: u32 = 32;
-const BATCH: i64 = 1_000;
+const BATCH: usize = 1_000;
 /// Without a single handled job for so long, the run has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -22,8 +22,9 @@ pub async fn drain<Q: Queue>(url: &str, args: &Args) -> Result<Figures> {
     ensure!(jobs > 0, "`--jobs` must be positive");
     let queue = Q::connect(url, CONNECTIONS, Goal::Throughput).await?;
     let mut monitor = Monitor::connect(url).await?;
-    for first in (1..=jobs).step_by(1_000) {
-        queue.enqueue_batch((first..=jobs.min(first + BATCH - 1)).collect()).await?;
+    let numbers: Vec<i64> = (1..=jobs).collect();
+    for batch in numbers.chunks(BATCH) {
+        queue.enqueue_batch(batch.to_vec()).await?;
     }
     eprintln!("{}: {jobs} jobs enqueued", Q::SYSTEM);
 

@@ -10,9 +10,12 @@ use sqlx::postgres::PgPoolOptions;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::database::Monitor;
 use crate::handler::{self, Payload};
 use crate::queue::{Goal, Queue};
 
+const UNFINISHED: &str = "SELECT EXISTS (SELECT FROM apalis.jobs \
+         WHERE status IN ('Pending', 'Queued', 'Running', 'Failed'))";
 const QUEUE: &str = "noop";
 
 async fn noop(job: Payload) -> Result<(), BoxDynError> {
@@ -35,7 +38,7 @@ pub struct Running {
 /// The batch bounds both what a fetch claims and what a statement acknowledges.
 fn batch_size(goal: Goal) -> usize {
     match goal {
-        Goal::Throughput => 1_000,
+        Goal::Throughput => 3_000,
         Goal::Latency => 200,
     }
 }
@@ -59,8 +62,6 @@ impl Apalis {
 impl Queue for Apalis {
     const SYSTEM: &'static str = "apalis-postgres";
     const PACKAGE: &'static str = "apalis-postgres";
-    const UNFINISHED: &'static str = "SELECT EXISTS (SELECT FROM apalis.jobs \
-         WHERE status IN ('Pending', 'Queued', 'Running', 'Failed'))";
     type Worker = Running;
 
     fn settings(goal: Goal) -> String {
@@ -90,6 +91,10 @@ impl Queue for Apalis {
         let mut transaction = self.pool.begin().await?;
         queries::push_tasks(&mut *transaction, QUEUE, tasks).await?;
         Ok(transaction.commit().await?)
+    }
+
+    async fn unfinished(&self, monitor: &mut Monitor) -> Result<bool> {
+        monitor.ask(UNFINISHED).await
     }
 
     async fn start_worker(&self) -> Result<Self::Worker> {

@@ -61,7 +61,6 @@ fn queue_config() -> QueueConfig {
 impl Queue for Awa {
     const SYSTEM: &'static str = "awa";
     const PACKAGE: &'static str = "awa";
-    const UNFINISHED: &'static str = ""; // spread over many tables; see `unfinished`
     type Worker = Client;
 
     fn settings(_: Goal) -> String {

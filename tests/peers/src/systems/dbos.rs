@@ -5,7 +5,8 @@ use dbos::{Config, DBOS, WorkflowRef};
 
 use crate::workflow::{Engine, STEPS};
 
-const CONNECTIONS: u32 = 64;
+/// More made 64 concurrent workflows slower on two cores.
+const CONNECTIONS: u32 = 32;
 
 #[derive(Clone)]
 pub struct Dbos {

@@ -10,7 +10,8 @@ use sqlx08::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::workflow::{Engine, STEPS};
 
-const CONNECTIONS: u32 = 64;
+/// More made 64 concurrent workflows slower on two cores.
+const CONNECTIONS: u32 = 32;
 const SCHEMA: &str = "dbos";
 const NAME: &str = "seven_steps";
 const STOP_PATIENCE: Duration = Duration::from_secs(10);

@@ -13,12 +13,13 @@ use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tokio::task::JoinHandle;
 
+use crate::database::Monitor;
 use crate::handler;
 use crate::queue::{Goal, Queue};
 
+const UNFINISHED: &str = "SELECT EXISTS (SELECT FROM graphile_worker._private_jobs)";
 const SCHEMA: &str = "graphile_worker";
 const COMPLETION_DELAY: Duration = Duration::from_millis(5);
-const LOCAL_QUEUE: usize = 500;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Noop {
@@ -47,24 +48,33 @@ pub struct Running {
     task: JoinHandle<Result<()>>,
 }
 
-fn concurrency(goal: Goal) -> usize {
-    match goal {
-        Goal::Throughput => 24,
-        Goal::Latency => 16,
+/// What a goal asks of the worker; the crate's guide names these three as the knobs to tune.
+struct Tuning {
+    concurrency: usize,
+    local_queues: usize,
+    /// Jobs that each local queue fetches and holds.
+    size: usize,
+}
+
+impl Tuning {
+    fn of(goal: Goal) -> Self {
+        match goal {
+            Goal::Throughput => Self { concurrency: 100, local_queues: 2, size: 1_250 },
+            Goal::Latency => Self { concurrency: 16, local_queues: 1, size: 500 },
+        }
     }
 }
 
 impl Queue for GraphileWorker {
     const SYSTEM: &'static str = "graphile_worker";
     const PACKAGE: &'static str = "graphile_worker";
-    const UNFINISHED: &'static str = "SELECT EXISTS (SELECT FROM graphile_worker._private_jobs)";
     type Worker = Running;
 
     fn settings(goal: Goal) -> String {
-        let concurrency = concurrency(goal);
+        let Tuning { concurrency, local_queues, size } = Tuning::of(goal);
         format!(
-            "local queue {LOCAL_QUEUE}, completion batched for 5 ms, concurrency {concurrency}, \
-             LISTEN/NOTIFY, bulk by add_raw_jobs; finished jobs are deleted"
+            "{local_queues} local queue(s) of {size}, completion batched for 5 ms, concurrency \
+             {concurrency}, LISTEN/NOTIFY, bulk by add_raw_jobs; finished jobs are deleted"
         )
     }
 
@@ -95,14 +105,21 @@ impl Queue for GraphileWorker {
         Ok(())
     }
 
+    async fn unfinished(&self, monitor: &mut Monitor) -> Result<bool> {
+        monitor.ask(UNFINISHED).await
+    }
+
     async fn start_worker(&self) -> Result<Self::Worker> {
+        let Tuning { concurrency, local_queues, size } = Tuning::of(self.goal);
+        let local_queue =
+            LocalQueueConfig::default().with_size(size).with_queue_count(local_queues);
         let worker = WorkerOptions::default()
             .pg_pool(self.pool.clone())
             .schema(SCHEMA)
-            .concurrency(concurrency(self.goal))
+            .concurrency(concurrency)
             .complete_job_batch_delay(COMPLETION_DELAY)
             .fail_job_batch_delay(COMPLETION_DELAY)
-            .local_queue(LocalQueueConfig::default().with_size(LOCAL_QUEUE))
+            .local_queue(local_queue)
             .define_job::<Noop>()
             .init()
             .await

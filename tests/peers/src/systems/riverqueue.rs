@@ -10,8 +10,12 @@ use riverqueue::{
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgPoolOptions;
 
+use crate::database::Monitor;
 use crate::handler;
 use crate::queue::{Goal, Queue};
+
+const UNFINISHED: &str = "SELECT EXISTS (SELECT FROM river_job WHERE state IN \
+         ('available', 'pending', 'retryable', 'running', 'scheduled'))";
 
 /// The least that River allows. Producers fetch, and inserters notify, at most once in this time.
 const FETCH_COOLDOWN: Duration = Duration::from_millis(1);
@@ -43,8 +47,6 @@ fn max_workers(goal: Goal) -> usize {
 impl Queue for River {
     const SYSTEM: &'static str = "riverqueue";
     const PACKAGE: &'static str = "riverqueue";
-    const UNFINISHED: &'static str = "SELECT EXISTS (SELECT FROM river_job WHERE state IN \
-         ('available', 'pending', 'retryable', 'running', 'scheduled'))";
     type Worker = RunHandle;
 
     fn settings(goal: Goal) -> String {
@@ -83,6 +85,10 @@ impl Queue for River {
     async fn enqueue_batch(&self, batch: Vec<i64>) -> Result<()> {
         self.client.insert_many(batch.into_iter().map(|n| Noop { n })).await?;
         Ok(())
+    }
+
+    async fn unfinished(&self, monitor: &mut Monitor) -> Result<bool> {
+        monitor.ask(UNFINISHED).await
     }
 
     async fn start_worker(&self) -> Result<Self::Worker> {

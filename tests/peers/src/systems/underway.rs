@@ -13,10 +13,13 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use underway::{Job, Task, To, Worker};
 
+use crate::database::Monitor;
 use crate::handler::{self, Payload};
 use crate::queue::{Goal, Queue};
 use crate::workflow::Engine;
 
+const UNFINISHED: &str = "SELECT EXISTS (SELECT FROM underway.task \
+         WHERE state IN ('pending', 'in_progress'))";
 const CONCURRENCY: usize = 16;
 const CONNECTIONS: u32 = 64;
 const QUEUE: &str = "noop";
@@ -88,8 +91,6 @@ pub struct UnderwayQueue {
 impl Queue for UnderwayQueue {
     const SYSTEM: &'static str = "underway";
     const PACKAGE: &'static str = "underway";
-    const UNFINISHED: &'static str = "SELECT EXISTS (SELECT FROM underway.task \
-         WHERE state IN ('pending', 'in_progress'))";
     type Worker = Running<Noop>;
 
     fn settings(goal: Goal) -> String {
@@ -115,6 +116,10 @@ impl Queue for UnderwayQueue {
         let inputs: Vec<Payload> = batch.into_iter().map(|n| Payload { n }).collect();
         self.queue.enqueue_multi(&self.pool, &Noop, &inputs).await?;
         Ok(())
+    }
+
+    async fn unfinished(&self, monitor: &mut Monitor) -> Result<bool> {
+        monitor.ask(UNFINISHED).await
     }
 
     async fn start_worker(&self) -> Result<Self::Worker> {
