@@ -20,10 +20,17 @@ use crate::workflow::Engine;
 
 const UNFINISHED: &str = "SELECT EXISTS (SELECT FROM underway.task \
          WHERE state IN ('pending', 'in_progress'))";
-const CONCURRENCY: usize = 16;
 const CONNECTIONS: u32 = 64;
 const QUEUE: &str = "noop";
 const JOB: &str = "seven_steps";
+
+/// More slots raise the rate of a backlog; workflows and single jobs only contend more.
+fn concurrency(goal: Goal) -> usize {
+    match goal {
+        Goal::Throughput => 32,
+        Goal::Latency => 16,
+    }
+}
 
 /// A worker takes one more slot into use at each poll, so a backlog wants a short one.
 fn poll_milliseconds(goal: Goal) -> i64 {
@@ -41,7 +48,7 @@ pub struct Running<T: Task> {
 
 impl<T: Task + Sync> Running<T> {
     fn start(mut worker: Worker<T>, goal: Goal) -> Self {
-        worker.set_concurrency_limit(CONCURRENCY);
+        worker.set_concurrency_limit(concurrency(goal));
         let period: Span = poll_milliseconds(goal).milliseconds();
         let task = tokio::spawn({
             let worker = worker.clone();
@@ -95,8 +102,8 @@ impl Queue for UnderwayQueue {
 
     fn settings(goal: Goal) -> String {
         format!(
-            "concurrency {CONCURRENCY}, LISTEN/NOTIFY and a poll every {} ms, bulk by \
-             enqueue_multi",
+            "concurrency {}, LISTEN/NOTIFY and a poll every {} ms, bulk by enqueue_multi",
+            concurrency(goal),
             poll_milliseconds(goal)
         )
     }
@@ -183,8 +190,9 @@ impl Engine for UnderwayJobs {
 
     fn settings() -> String {
         format!(
-            "concurrency {CONCURRENCY}, LISTEN/NOTIFY and a poll every {} ms, pool of \
+            "concurrency {}, LISTEN/NOTIFY and a poll every {} ms, pool of \
              {CONNECTIONS}; the last step tells the caller, just before its commit",
+            concurrency(Goal::Latency),
             poll_milliseconds(Goal::Latency)
         )
     }
