@@ -1,6 +1,6 @@
 //! What the command line asks for.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use autopilot_postgres::Options;
@@ -23,6 +23,7 @@ Options:
                    $XDG_STATE_HOME/autopilot or ~/.local/state/autopilot]
   --database NAME  the database to use, created if missing [default: autopilot]
   --ephemeral      no fsync: for tests, whose data may be lost; kept apart from durable data
+  --set NAME=VALUE a server setting for this run, such as shared_buffers=1GB; may be repeated
   --help           this text
 
 Environment:
@@ -72,6 +73,7 @@ impl Request {
                     database =
                         name.into_string().map_err(|name| format!("{name:?} is not UTF-8"))?;
                 }
+                "--set" => options.settings.push(setting(&value("NAME=VALUE after --set")?)?),
                 "--" if verb == "run" => {
                     command = arguments.collect();
                     break;
@@ -88,6 +90,15 @@ impl Request {
             "start" => Ok(Self::Start { options, database }),
             _ => Ok(Self::Url { options, database }),
         }
+    }
+}
+
+/// Reads `name=value`; which names may be set is the cluster's to say.
+fn setting(text: &OsStr) -> Result<(String, String), String> {
+    let pair = text.to_str().and_then(|text| text.split_once('='));
+    match pair {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        Some(_) | None => Err(format!("{text:?} after --set is not NAME=VALUE")),
     }
 }
 
@@ -110,6 +121,14 @@ mod tests {
     }
 
     #[test]
+    fn settings_are_collected_in_their_order() {
+        let request = parse("start --set jit=off --set search_path=a=b").unwrap();
+        let Request::Start { options, .. } = request else { panic!("{request:?}") };
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(options.settings, [pair("jit", "off"), pair("search_path", "a=b")]);
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused_by_name() {
         for (line, expected) in [
             ("", "say what to do"),
@@ -118,6 +137,9 @@ mod tests {
             ("run ls", "\"ls\""),
             ("start --state", "DIR after --state"),
             ("url -- ls", "\"--\" of url"),
+            ("start --set", "NAME=VALUE after --set"),
+            ("start --set jit", "\"jit\" after --set"),
+            ("start --set =off", "\"=off\" after --set"),
         ] {
             let error = parse(line).unwrap_err();
             assert!(error.contains(expected), "{line}: {error}");

@@ -9,7 +9,7 @@ use crate::lock::{self, Lock};
 use crate::server::{Server, Setup};
 use crate::state::StateDir;
 use crate::user::ServerUser;
-use crate::{Error, Options, detect, reach};
+use crate::{Error, Options, detect, reach, settings};
 
 /// A running private Postgres. It is stopped when dropped, and, where util-linux's `setpriv` is
 /// installed, also when this process is killed.
@@ -28,6 +28,7 @@ impl Cluster {
     /// Takes about two seconds the first time and a fraction of one later. Nothing of what failed is
     /// left running, and data that is there is never changed to make a start succeed.
     pub fn start(options: &Options) -> Result<Self, Error> {
+        settings::check(&options.settings)?;
         let state = StateDir::locate(options)?;
         let data = state.data(options.ephemeral);
         let owner = state.owner_of_data(options.ephemeral);
@@ -38,7 +39,8 @@ impl Cluster {
         reach::check(&installation.bin_dir, &user)?;
         installation.check_version_of(&data)?;
         let password = state.ensure_password(&data)?;
-        let setup = Setup { installation, user, state, data, ephemeral: options.ephemeral };
+        let (ephemeral, chosen) = (options.ephemeral, options.settings.clone());
+        let setup = Setup { installation, user, state, data, ephemeral, chosen };
         initdb::ensure(&setup, &password)?;
         let server = Server::start(&setup, None)?;
         lock.publish(&setup.state, server.port)?;

@@ -109,6 +109,15 @@ pub enum Error {
     /// No state directory was named, and there is no home directory to put it in.
     #[error("HOME is not set, so there is no default state directory: name one with --state DIR")]
     NoStateDir,
+    /// A setting was chosen that is not the caller's to choose.
+    #[error(
+        "{name} cannot be set: it keeps the cluster private or its data durable. Leave it out; for \
+         tests without fsync there is --ephemeral"
+    )]
+    OwnSetting {
+        /// The name of the setting.
+        name: String,
+    },
     /// Another process owns the state directory.
     #[error(
         "another process{owner} owns {state}: stop it, or name another directory with --state",

@@ -34,6 +34,7 @@ mod options;
 mod orphan;
 mod reach;
 mod server;
+mod settings;
 mod state;
 mod user;
 

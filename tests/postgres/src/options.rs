@@ -14,6 +14,10 @@ pub struct Options {
     /// Turns off fsync, `synchronous_commit` and `full_page_writes`: for tests only, since a power
     /// failure may then destroy the data. It has a data directory of its own. Default: off.
     pub ephemeral: bool,
+    /// Server settings, as (name, value), over the ones a private cluster has by itself. They hold for
+    /// the run and are not written into the data. What makes the cluster private or its data durable
+    /// cannot be set: that is [`Error::OwnSetting`](crate::Error::OwnSetting). Default: none.
+    pub settings: Vec<(String, String)>,
     /// A database that exists already. [`Database::open`](crate::Database::open) uses it and starts
     /// nothing; [`Cluster::start`](crate::Cluster::start) does not look at it. Default: none.
     pub database_url: Option<String>,
@@ -35,6 +39,7 @@ impl Default for Options {
         Self {
             state_dir: None,
             ephemeral: false,
+            settings: Vec::new(),
             database_url: None,
             bin_dir: None,
             user: None,

@@ -14,7 +14,7 @@ use crate::detect::Installation;
 use crate::keeper::{self, Keeper};
 use crate::state::StateDir;
 use crate::user::ServerUser;
-use crate::{Error, orphan};
+use crate::{Error, orphan, settings};
 
 /// How often another free port is tried when somebody took the one we found.
 const PORT_TRIES: u32 = 8;
@@ -34,6 +34,8 @@ pub(crate) struct Setup {
     pub(crate) state: StateDir,
     pub(crate) data: PathBuf,
     pub(crate) ephemeral: bool,
+    /// The caller's settings, over our own.
+    pub(crate) chosen: Vec<(String, String)>,
 }
 
 /// A running server.
@@ -88,7 +90,7 @@ impl Server {
             .map_err(|source| Failure::Other(Error::io("open", &setup.state.log())(source)))?;
         let mut command = keeper::command(&program, &setup.user);
         command.arg("-D").arg(&setup.data).stdout(log).stderr(log_again);
-        for (name, value) in settings(setup, port) {
+        for (name, value) in settings::of(setup, port) {
             command.arg("-c").arg(format!("{name}={value}"));
         }
         let (child, keeper) = keeper::spawn(command)
@@ -170,35 +172,6 @@ impl Server {
         }
         false
     }
-}
-
-fn settings(setup: &Setup, port: u16) -> Vec<(&'static str, String)> {
-    let sockets = match setup.state.usable_socket_dir() {
-        Some(dir) => format!("\"{}\"", dir.display()),
-        None => String::new(),
-    };
-    let mut settings = vec![
-        ("listen_addresses", "127.0.0.1".to_owned()),
-        ("port", port.to_string()),
-        ("unix_socket_directories", sockets),
-        ("unix_socket_permissions", "0700".to_owned()),
-        ("password_encryption", "scram-sha-256".to_owned()),
-        ("max_connections", "300".to_owned()),
-        ("shared_buffers", "128MB".to_owned()),
-        // Docker gives /dev/shm no more than 64 MB.
-        ("dynamic_shared_memory_type", "mmap".to_owned()),
-        ("timezone", "UTC".to_owned()),
-        ("log_timezone", "UTC".to_owned()),
-        ("log_destination", "stderr".to_owned()),
-        ("logging_collector", "off".to_owned()),
-        ("log_line_prefix", "%m [%p] %q%d ".to_owned()),
-    ];
-    if setup.ephemeral {
-        for name in ["fsync", "synchronous_commit", "full_page_writes"] {
-            settings.push((name, "off".to_owned()));
-        }
-    }
-    settings
 }
 
 fn free_port() -> io::Result<u16> {

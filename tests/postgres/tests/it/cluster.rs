@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use autopilot_postgres::{Cluster, Error};
+use autopilot_postgres::{Cluster, Error, Options};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::scene::{Scene, eventually, is_alive, is_root};
@@ -36,6 +36,22 @@ fn an_ephemeral_cluster_answers_and_leaves_nothing_running() {
     cluster.stop();
     assert!(!is_alive(pid));
     TcpStream::connect(("127.0.0.1", port)).unwrap_err();
+}
+
+#[test]
+fn a_chosen_setting_holds_for_the_run_and_not_longer() {
+    let scene = Scene::new();
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let settings = vec![pair("max_connections", "37"), pair("jit", "off")];
+    let chosen = Options { settings, ..scene.ephemeral() };
+    let sql = "SELECT current_setting('max_connections'), current_setting('jit')";
+    let mut cluster = Cluster::start(&chosen).unwrap();
+    assert_eq!(cluster.query("postgres", sql).unwrap(), "37|off");
+    cluster.restart().unwrap();
+    assert_eq!(cluster.query("postgres", sql).unwrap(), "37|off");
+    cluster.stop();
+    let cluster = Cluster::start(&scene.ephemeral()).unwrap();
+    assert_eq!(cluster.query("postgres", sql).unwrap(), "300|on");
 }
 
 #[test]

@@ -61,6 +61,17 @@ fn a_server_that_does_not_start_is_reported_with_the_end_of_its_log() {
 }
 
 #[test]
+fn a_setting_that_would_open_the_cluster_or_endanger_its_data_is_refused() {
+    for name in ["fsync", "Listen-Addresses", "port"] {
+        let scene = Scene::new();
+        let settings = vec![(name.to_owned(), "off".to_owned())];
+        let error = Cluster::start(&Options { settings, ..scene.durable() }).unwrap_err();
+        assert!(matches!(&error, Error::OwnSetting { name: named } if named == name), "{error}");
+        assert!(!scene.state().exists());
+    }
+}
+
+#[test]
 fn a_given_database_that_is_away_is_an_error_and_no_reason_to_start_another() {
     let scene = Scene::new();
     let url = Some("postgres://me:s3cret@127.0.0.1:1/mine".to_owned());
