@@ -8,7 +8,15 @@ BIN = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug
 BUILD = $(CARGO) build -q --workspace --bins
 PRIVATE_PG = env -u DATABASE_URL $(BIN)/autopilot-postgres run --ephemeral --state $(STATE)
 
-.PHONY: help demo test storm lint fmt sqlx sqlx-check deny ci
+# As an optimised program of ours is built: the peers too.
+RELEASE = CARGO_PROFILE_RELEASE_LTO=thin CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1 $(CARGO) build -q --release
+RELEASE_BIN = $(BIN:debug=release)
+# The server of the benchmark; fsync and synchronous_commit stay on.
+BENCH_SETTINGS = shared_buffers=1GB max_connections=200 wal_level=replica max_wal_size=4GB jit=off
+BENCH_PG = env -u DATABASE_URL $(RELEASE_BIN)/autopilot-postgres run --state $(STATE) --database bench \
+	$(addprefix --set ,$(BENCH_SETTINGS))
+
+.PHONY: help demo test storm bench lint fmt sqlx sqlx-check deny ci
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -26,6 +34,11 @@ test: ## All tests, on a private Postgres that is started and stopped here
 storm: ## The long storm: kill -9 and SIGSTOP over 1,000 workflows. FENCE=off must fail
 	@$(BUILD)
 	@$(PRIVATE_PG) -- $(BIN)/storm --folder $(STATE)/storm --workflows $(or $(WORKFLOWS),1000) --fence $(or $(FENCE),on)
+
+bench: ## Us, the peers and bare Postgres side by side; some hours. ROUNDS=3 ROWS="drain pickup" SYSTEMS="..." QUICK=1
+	@$(RELEASE) -p autopilot-postgres -p autopilot-bench
+	@$(BENCH_PG) -- $(RELEASE_BIN)/bench run --root $(CURDIR) --state $(STATE) --rounds $(or $(ROUNDS),3) \
+		$(if $(ROWS),--rows "$(ROWS)") $(if $(SYSTEMS),--systems "$(SYSTEMS)") $(if $(QUICK),--quick)
 
 lint: ## Formatting and clippy, warnings are errors
 	@$(CARGO) fmt --all --check

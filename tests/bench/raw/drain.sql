@@ -1,0 +1,2 @@
+-- Two commits a batch.
+CALL claim_and_ack(:batch);
