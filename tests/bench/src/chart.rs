@@ -50,7 +50,8 @@ fn panel(comparison: &Comparison<'_>) -> Panel {
         let spread = entry.spread?;
         Some(Bar { title: entry.title.clone(), role: entry.role, spread })
     });
-    Panel { title: format!("{name}{}, {better}", measure.unit), bars: bars.collect() }
+    let title = format!("{name}{}, {better}", measure.unit);
+    Panel { title, better: measure.better, bars: bars.collect() }
 }
 
 fn over_time(
@@ -67,10 +68,10 @@ fn over_time(
         (!points.is_empty()).then_some(Line { title, role, points })
     });
     let lines: Vec<Line> = lines.collect();
-    let unit =
-        format!("{} of p99 by window of {} s", comparison.measure.unit, seconds.unwrap_or(1));
-    let limit = comparison.measure.limit;
-    (!lines.is_empty()).then(|| lines::draw(&row.title, &unit, seconds.unwrap_or(1), limit, &lines))
+    let (seconds, limit) = (seconds.unwrap_or(1), comparison.measure.limit);
+    let (figure, unit) = (field.split("_by_").next().unwrap_or(field), &comparison.measure.unit);
+    let note = format!("{figure} of each {seconds} s, {unit}, by powers of ten");
+    (!lines.is_empty()).then(|| lines::draw(&row.title, &note, seconds, limit, &lines))
 }
 
 /// The median of all rounds, window by window.

@@ -8,7 +8,7 @@ use crate::table;
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 340.0;
 const LEFT: f64 = 60.0;
-const RIGHT: f64 = 200.0;
+const RIGHT: f64 = 235.0;
 const TOP: f64 = 50.0;
 const BOTTOM: f64 = 30.0;
 /// Room of a name beside the lines.

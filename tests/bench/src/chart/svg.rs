@@ -13,8 +13,8 @@ text { font: 12px system-ui, sans-serif; fill: #1f2328 }
 .bar.peer { fill: #afb8c1 }
 .bar.raw { fill: none; stroke: #59636e; stroke-dasharray: 3 2 }
 .name.ours { font-weight: 600 }
-.whisker, .grid { stroke: #59636e; fill: none }
-.grid { stroke-opacity: .3 }
+.whisker { stroke: #1f2328 }
+.grid { stroke: #59636e; stroke-opacity: .3 }
 .limit { stroke: #cf222e; stroke-dasharray: 5 3 }
 .line { fill: none; stroke-width: 1.5 }
 .line.ours { stroke-width: 3 }
@@ -24,7 +24,8 @@ text { font: 12px system-ui, sans-serif; fill: #1f2328 }
   .bar.ours { fill: #4493f8 }
   .bar.peer { fill: #656c76 }
   .bar.raw { stroke: #9198a1 }
-  .whisker, .grid { stroke: #9198a1 }
+  .whisker { stroke: #f0f6fc }
+  .grid { stroke: #9198a1 }
   .limit { stroke: #f85149 }
 }
 ";

@@ -11,8 +11,7 @@ use crate::scene::{Scene, is_alive, stderr, stdout};
 
 /// The cells of the row that begins so.
 fn cells(table: &str, row: &str) -> Vec<String> {
-    let line = table.lines().find(|line| line.starts_with(&format!("| {row} ")));
-    let line = line.unwrap_or_else(|| panic!("no row {row}: {table}"));
+    let line = table.lines().find(|line| line.starts_with(&format!("| {row} "))).unwrap();
     line.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect()
 }
 
