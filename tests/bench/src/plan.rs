@@ -6,10 +6,21 @@ use crate::adapter::{Figure, Outcome};
 use crate::results::Measured;
 use crate::rows::{Arguments, Offered, Row};
 use crate::statistics::Spread;
-use crate::systems::Role;
+use crate::systems::{Role, System};
 
 /// The work whose rate others are offered a part of.
 const DRAIN: &str = "drain";
+
+/// Who runs a row: everybody it is for. Of systems with one name the one that knows the work, so that
+/// bare Postgres may be run by different programs.
+pub(crate) fn contenders<'a>(row: &Row, systems: &'a [System]) -> Vec<&'a System> {
+    let knows = |system: &System| system.works.contains(&row.work);
+    let namesake_knows =
+        |system: &System| systems.iter().any(|other| other.name == system.name && knows(other));
+    let wanted =
+        |system: &&System| row.is_for(&system.name) && (knows(system) || !namesake_knows(system));
+    systems.iter().filter(wanted).collect()
+}
 
 /// The turns of a round (from 0): the same order, begun at another system each time, as far apart as
 /// the number of rounds allows. Nobody always comes first, or after the same warm-up.
@@ -95,8 +106,11 @@ pub(crate) fn arguments(
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
     use crate::rows;
+    use crate::systems::Program;
     use crate::testing::measured;
 
     fn order(systems: &[char], round: usize, rounds: usize) -> String {
@@ -113,6 +127,30 @@ mod tests {
             "ababbaba"
         );
         assert_eq!(order(&[], 1, 3), "");
+    }
+
+    #[test]
+    fn a_row_is_run_by_those_it_is_for_and_once_under_a_name() {
+        let system = |name: &str, work: &str, program| System {
+            name: name.to_owned(),
+            role: Role::Raw,
+            works: vec![work.to_owned()],
+            program: Program::Adapter(vec![PathBuf::from(program)]),
+        };
+        let systems = [
+            system("autopilot", "workflow", "load"),
+            system("raw", "webhook", "load"),
+            system("raw", "drain", "pgbench"),
+            system("a", "drain", "peers"),
+        ];
+        let names = |row: &Row| {
+            let contenders = contenders(row, &systems).into_iter();
+            contenders.map(|system| format!("{} {}", system.name, system.works[0])).collect()
+        };
+        let drain: Vec<String> = names(&row("drain"));
+        assert_eq!(drain, ["autopilot workflow", "raw drain", "a drain"]);
+        let only_ours: Vec<String> = names(&row("workflow-256"));
+        assert_eq!(only_ours, ["autopilot workflow"]);
     }
 
     fn drains(results: &[(&str, &str, Role, f64)]) -> Drains {

@@ -73,15 +73,14 @@ pub(crate) async fn measure(options: &Options, file: &Path) -> Result<String, Er
 
 impl Bench<'_> {
     async fn rounds(&mut self, rows: &[Row], systems: &[System]) -> Result<(), Error> {
-        let each = |row: &Row| systems.iter().filter(|system| row.is_for(&system.name)).count();
-        let all = self.run.rounds * rows.iter().map(each).sum::<usize>();
+        let contenders = rows.iter().map(|row| (row, plan::contenders(row, systems)));
+        let contenders: Vec<(&Row, Vec<&System>)> = contenders.collect();
+        let all =
+            self.run.rounds * contenders.iter().map(|(_, systems)| systems.len()).sum::<usize>();
         let mut turn = 0;
         for round in 0..self.run.rounds {
-            for row in rows {
+            for (row, systems) in &contenders {
                 for system in plan::turns(systems, round, self.run.rounds) {
-                    if !row.is_for(&system.name) {
-                        continue;
-                    }
                     turn += 1;
                     let measured = self.turn(round + 1, row, system).await?;
                     let (name, outcome) = (&system.name, told(row, &measured.outcome));

@@ -63,6 +63,23 @@ struct Listed {
     works: Vec<String>,
 }
 
+impl System {
+    /// One that an adapter lists. Ours is called without a name; beside itself it may list `raw`, for
+    /// bare work that is no work for pgbench.
+    fn of(role: Role, command: &[PathBuf], listed: Listed) -> Self {
+        let (name, role) = match role {
+            Role::Ours if listed.system != RAW => (OURS.to_owned(), Role::Ours),
+            Role::Ours | Role::Raw => (RAW.to_owned(), Role::Raw),
+            Role::Peer => (listed.system, Role::Peer),
+        };
+        let mut command = command.to_vec();
+        if role != Role::Ours {
+            command.push(PathBuf::from(&name));
+        }
+        Self { name, role, works: listed.works, program: Program::Adapter(command) }
+    }
+}
+
 impl Roster {
     /// Adds the systems of an adapter, or the reason why there are none.
     pub(crate) async fn add(
@@ -76,18 +93,10 @@ impl Roster {
             Err(reason) => Err(reason),
         };
         match listed {
-            Ok((command, listed)) => self.systems.extend(listed.into_iter().map(|listed| {
-                let mut command = command.clone();
-                // Ours is the one system of its adapter, which takes no name.
-                let name = match role {
-                    Role::Ours | Role::Raw => OURS.to_owned(),
-                    Role::Peer => {
-                        command.push(PathBuf::from(&listed.system));
-                        listed.system
-                    }
-                };
-                System { name, role, works: listed.works, program: Program::Adapter(command) }
-            })),
+            Ok((command, listed)) => {
+                let system = |listed| System::of(role, &command, listed);
+                self.systems.extend(listed.into_iter().map(system));
+            }
             Err(reason) => self.absent.push(Absent { name: name.to_owned(), reason }),
         }
     }
@@ -162,6 +171,25 @@ mod tests {
         assert_eq!(roster.systems.len(), 1);
         let error = roster.keep(&["c".to_owned()]).unwrap_err().to_string();
         assert!(error.contains("\"c\"") && error.contains('b'), "{error}");
+    }
+
+    #[tokio::test]
+    async fn our_adapter_is_called_without_a_name_but_for_bare_work() {
+        let folder = Folder::new();
+        let list = r#"echo '[{"system": "autopilot", "works": ["webhook"]}, {"system": "raw", "works": ["webhook"]}]'"#;
+        let script = folder.script("load", list);
+        let mut roster = Roster::default();
+        roster.add("autopilot", Role::Ours, Ok(vec![script.clone()])).await;
+        let told: Vec<_> = roster
+            .systems
+            .iter()
+            .map(|system| match &system.program {
+                Program::Adapter(command) => (system.name.as_str(), system.role, command.clone()),
+                Program::Raw => panic!("no adapter"),
+            })
+            .collect();
+        let ours = ("autopilot", Role::Ours, vec![script.clone()]);
+        assert_eq!(told, [ours, ("raw", Role::Raw, vec![script, "raw".into()])]);
     }
 
     #[tokio::test]
