@@ -58,8 +58,9 @@ mod tests {
     fn a_page_without_the_lines_is_refused_and_not_touched() {
         let folder = Folder::new();
         let path = folder.path().join("BENCHMARKS.md");
-        let (missing, twice) = (format!("# Ours\n{BEGIN}\n"), format!("{BEGIN}{END}{BEGIN}{END}"));
-        for page in ["# Ours\n", &missing, &format!("{END}\n{BEGIN}\n"), &twice] {
+        let (missing, reversed) = (format!("# Ours\n{BEGIN}\n"), format!("{END}\n{BEGIN}\n"));
+        let (begins, ends) = (format!("{BEGIN}{BEGIN}{END}"), format!("{BEGIN}{END}{END}"));
+        for page in ["# Ours\n", &missing, &reversed, &begins, &ends] {
             fs::write(&path, page).unwrap();
             let error = write(&path, "new").unwrap_err().to_string();
             assert!(error.contains("<!-- bench:begin -->"), "{error}");

@@ -53,6 +53,8 @@ mod tests {
         assert_eq!(percentile(&figures, 0.99), Some(198.0));
         assert_eq!(percentile(&figures, 1.0), Some(200.0));
         assert_eq!(percentile(&figures, 0.0), Some(1.0));
+        // Between two ranks it is the higher: half of three is not exceeded by two of them.
+        assert_eq!(percentile(&[1.0, 2.0, 3.0], 0.5), Some(2.0));
         assert_eq!(percentile(&[3.0], 0.99), Some(3.0));
         assert_eq!(percentile(&[], 0.5), None);
     }
