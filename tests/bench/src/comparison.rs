@@ -87,7 +87,10 @@ fn entries(measure: &Measure, results: &[&Measured]) -> Vec<Entry> {
 }
 
 /// The figure of a measure, or why there is none.
-fn figure<'a>(measure: &Measure, outcome: &'a Outcome) -> Result<(&'a Answer, f64), String> {
+pub(crate) fn figure<'a>(
+    measure: &Measure,
+    outcome: &'a Outcome,
+) -> Result<(&'a Answer, f64), String> {
     let answer = match outcome {
         Outcome::Done { answer } => answer,
         Outcome::Cannot { reason } => return Err(format!("cannot: {reason}")),

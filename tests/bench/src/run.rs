@@ -19,7 +19,7 @@ use crate::raw::{self, Raw};
 use crate::results::{self, Measured, Record, Results, Run};
 use crate::rows::{self, Arguments, Row};
 use crate::systems::{Program, Role, Roster, System};
-use crate::{builds, process, say, table};
+use crate::{builds, comparison, process, say, table};
 
 /// A run under way.
 struct Bench<'a> {
@@ -60,6 +60,7 @@ pub(crate) async fn measure(options: &Options, file: &Path) -> Result<String, Er
     let folder = options.folder().join("logs").join(&run.id);
     fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
     let folder = folder.canonicalize().map_err(Error::io("resolve", &folder))?;
+    say(&format!("what adapters say is kept in {}", folder.display()));
     let bin_dir = postgres.bin_dir().await?.map(PathBuf::from);
     let (drain, drains) = known_drains(options, file)?;
     let mut results = Results::open(file)?;
@@ -73,21 +74,32 @@ pub(crate) async fn measure(options: &Options, file: &Path) -> Result<String, Er
 
 impl Bench<'_> {
     async fn rounds(&mut self, rows: &[Row], systems: &[System]) -> Result<(), Error> {
-        let contenders = rows.iter().map(|row| (row, plan::contenders(row, systems)));
-        let contenders: Vec<(&Row, Vec<&System>)> = contenders.collect();
-        let all =
-            self.run.rounds * contenders.iter().map(|(_, systems)| systems.len()).sum::<usize>();
+        let mut contenders: Vec<(&Row, Vec<&System>)> = Vec::new();
+        for row in rows {
+            let (able, unable): (Vec<_>, Vec<_>) = plan::contenders(row, systems)
+                .into_iter()
+                .partition(|system| system.works.contains(&row.work));
+            for system in unable {
+                let outcome = Outcome::Cannot { reason: format!("it has no {}", row.work) };
+                let measured = self.measured(1, row, system, Arguments::new(), 0.0, outcome);
+                self.results.append(&Record::Result(measured))?;
+            }
+            contenders.push((row, able));
+        }
+        let each_round: usize = contenders.iter().map(|(_, systems)| systems.len()).sum();
         let mut turn = 0;
         for round in 0..self.run.rounds {
             for (row, systems) in &contenders {
                 for system in plan::turns(systems, round, self.run.rounds) {
                     turn += 1;
                     let measured = self.turn(round + 1, row, system).await?;
-                    let (name, outcome) = (&system.name, told(row, &measured.outcome));
+                    let (turns, outcome) = (each_round * self.run.rounds, &measured.outcome);
                     say(&format!(
-                        "[{turn}/{all}] round {}, {}, {name}: {outcome}",
+                        "[{turn}/{turns}] round {}, {}, {}: {}",
                         round + 1,
-                        row.name
+                        row.name,
+                        system.name,
+                        told(row, outcome)
                     ));
                     self.drains.note(&measured, &self.drain);
                     self.results.append(&Record::Result(measured))?;
@@ -101,22 +113,32 @@ impl Bench<'_> {
         let arguments = plan::arguments(row, &system.name, &self.drains, self.options.quick);
         let start = Instant::now();
         let outcome = match &arguments {
-            _ if !system.works.contains(&row.work) => {
-                Outcome::Cannot { reason: format!("it has no {}", row.work) }
-            }
             Err(reason) => Outcome::NotRun { reason: reason.clone() },
             Ok(arguments) => self.on_a_fresh_database(round, row, system, arguments).await?,
         };
-        Ok(Measured {
+        let (arguments, seconds) = (arguments.unwrap_or_default(), start.elapsed().as_secs_f64());
+        Ok(self.measured(round, row, system, arguments, seconds, outcome))
+    }
+
+    fn measured(
+        &self,
+        round: usize,
+        row: &Row,
+        system: &System,
+        arguments: Arguments,
+        seconds: f64,
+        outcome: Outcome,
+    ) -> Measured {
+        Measured {
             run: self.run.id.clone(),
             round,
             row: row.name.clone(),
             system: system.name.clone(),
             role: system.role,
-            arguments: arguments.unwrap_or_default(),
-            seconds: start.elapsed().as_secs_f64(),
+            arguments,
+            seconds,
             outcome,
-        })
+        }
     }
 
     async fn on_a_fresh_database(
@@ -235,23 +257,15 @@ fn announce(run: &Run) {
     }
 }
 
-/// An outcome in a few words, by the row's first measure.
+/// An outcome in a few words: the row's figures, or why there are none.
 fn told(row: &Row, outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Done { answer } => {
-            let measures = row.measures.iter().filter_map(|measure| {
-                match answer.figures.get(&measure.field)? {
-                    adapter::Figure::One(figure) => {
-                        Some(format!("{} {}", table::number(*figure), measure.unit))
-                    }
-                    adapter::Figure::Windows(_) | adapter::Figure::Other(_) => None,
-                }
-            });
-            measures.collect::<Vec<_>>().join(", ")
-        }
-        Outcome::Cannot { reason } => format!("cannot: {reason}"),
-        Outcome::Failed { reason } => format!("failed: {reason}"),
-        Outcome::TimedOut { seconds } => format!("timed out after {seconds} s"),
-        Outcome::NotRun { reason } => format!("not run: {reason}"),
-    }
+    let told = |measure| {
+        comparison::figure(measure, outcome)
+            .map(|(_, figure)| format!("{} {}", table::number(figure), measure.unit))
+            .unwrap_or_else(|reason| reason)
+    };
+    let mut told: Vec<String> = row.measures.iter().map(told).collect();
+    // A reason is the same for all.
+    told.dedup();
+    told.join(", ")
 }
