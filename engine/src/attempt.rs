@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio_util::sync::CancellationToken;
 
 use crate::committer::{AttemptFailure, Change, CommitError, Committer, Dead, Finish, Ownership};
 use crate::config::CRASH_LIMIT;
@@ -34,23 +33,16 @@ pub(crate) struct Claimed {
     pub(crate) payload: String,
 }
 
-/// Runs an attempt to its end and writes that end. `cancel` drops it: the job is not ours any more.
+/// Runs an attempt to its end and writes that end. It is dropped where the job is not ours any more.
 pub(crate) async fn run<A: Send + Sync + 'static>(
     app: &A,
     world: &World,
     registry: &Registry<A>,
     job: Claimed,
-    cancel: CancellationToken,
 ) {
     // Whatever panics outside the job's own code (decoding, dropping) must not leave the job running for ever.
     let performing = AssertUnwindSafe(perform(app, world, registry, &job)).catch_unwind();
-    let last = tokio::select! {
-        last = performing => last.unwrap_or_else(|panic| Last::plain(panicked(&job, panic.as_ref()))),
-        () = cancel.cancelled() => {
-            tracing::info!(job = %job.claim.job, token = job.claim.token, "attempt dropped: the job is not ours any more");
-            return;
-        }
-    };
+    let last = performing.await.unwrap_or_else(|panic| Last::plain(panicked(&job, panic.as_ref())));
     let Last { change: Some(change), then } = last else { return };
     world.reach(Boundary::BeforeAck, None).await;
     let ended = change.finish.as_ref().map(ended);
@@ -184,7 +176,7 @@ fn conclude(
         CodeEnded::Stopped(Err(Stop::Skipped { reason })) => {
             let failure = Failure::new(Class::ConfigurationError, "skipped", reason);
             note(&mut change, &failure, None);
-            Finish::Dead { reason: Dead::Failed, failure }
+            Finish::Dead { reason: Dead::Failed, failure: Box::new(failure) }
         }
         CodeEnded::Stopped(Err(Stop::Failed(failure))) => {
             let delay = retry.delay(failure.class, job.attempt.unsigned_abs(), retry::random());
@@ -192,9 +184,9 @@ fn conclude(
             match delay {
                 Some(delay) => Finish::Again { delay, counts: true, crashed: false },
                 None if failure.class == Class::UnknownOutcome => {
-                    Finish::Dead { reason: Dead::Review, failure }
+                    Finish::Dead { reason: Dead::Review, failure: Box::new(failure) }
                 }
-                None => Finish::Dead { reason: Dead::Failed, failure },
+                None => Finish::Dead { reason: Dead::Failed, failure: Box::new(failure) },
             }
         }
         CodeEnded::Panicked(text) => crashed(job, &mut change, &text, note),
@@ -223,7 +215,7 @@ fn crashed(
     let delay = Duration::from_secs(1) * job.crashes.unsigned_abs().saturating_add(1);
     if job.crashes + 1 >= CRASH_LIMIT {
         note(change, &failure, None);
-        Finish::Dead { reason: Dead::Quarantined, failure }
+        Finish::Dead { reason: Dead::Quarantined, failure: Box::new(failure) }
     } else {
         note(change, &failure, Some(delay));
         Finish::Again { delay, counts: false, crashed: true }
@@ -258,7 +250,7 @@ fn dead(job: &Claimed, reason: Dead, failure: Failure) -> Change {
         failure: failure.clone(),
         retry_in: None,
     });
-    change.finish = Some(Finish::Dead { reason, failure });
+    change.finish = Some(Finish::Dead { reason, failure: Box::new(failure) });
     change
 }
 

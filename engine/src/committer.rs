@@ -12,10 +12,12 @@ mod resolve;
 mod writes;
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sqlx::PgPool;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use change::{AttemptFailure, Change, Dead, Finish, Mark, StepState, StepWrite, Wake};
@@ -59,6 +61,12 @@ pub(crate) struct Committer {
 /// So many changes wait at most; beyond it the attempts wait. One flush takes all of them.
 const QUEUE: usize = 1024;
 
+/// So many flushes are on their way at a time, each on a connection of its own.
+const WRITERS: usize = 2;
+
+/// A batch of so many is shared between two writers.
+const SHARED: usize = 32;
+
 /// The first pause after a failed flush; it doubles up to a second.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
@@ -66,8 +74,12 @@ impl Committer {
     /// Starts the committer of a process. It stops when every handle is gone, or gives up when `ended` is cancelled.
     pub(crate) fn start(pool: PgPool, worker: WorkerId, ended: CancellationToken) -> Self {
         let (changes, inbox) = mpsc::channel(QUEUE);
-        let writer = Writer { line: Line::by_index(&pool, "committer"), pool, worker };
-        tokio::spawn(writer.run(inbox, ended));
+        let inbox = Arc::new(Inbox { changes: Mutex::new(inbox), flushing: AtomicUsize::new(0) });
+        for number in 1..=WRITERS {
+            let line = Line::by_index(&pool, &format!("committer {number}"));
+            let writer = Writer { line, pool: pool.clone(), worker };
+            tokio::spawn(writer.run(Arc::clone(&inbox), ended.clone()));
+        }
         Self { changes }
     }
 
@@ -81,7 +93,46 @@ impl Committer {
     }
 }
 
-/// The one task that writes.
+/// Where the writers take their batches from.
+struct Inbox {
+    changes: Mutex<mpsc::Receiver<(Change, Answer)>>,
+    /// How many writers are at a flush.
+    flushing: AtomicUsize,
+}
+
+impl Inbox {
+    /// The next batch; empty when there will be none any more. A writer that finds the other one idle leaves it half of a
+    /// large batch: while the database works on the one, the attempts of the other go on. Otherwise all of them would
+    /// wait for each other in step.
+    async fn take(&self) -> Batch {
+        let mut batch = Vec::new();
+        let mut changes = self.changes.lock().await;
+        let Some(first) = changes.recv().await else { return batch };
+        // Those that became ready together get a chance to join.
+        tokio::task::yield_now().await;
+        let waiting = changes.len();
+        let share = if waiting >= SHARED && self.flushing.load(Ordering::Relaxed) == 0 {
+            waiting / 2
+        } else {
+            waiting
+        };
+        batch.reserve_exact(share + 1);
+        batch.push(first);
+        while batch.len() <= share
+            && let Ok(next) = changes.try_recv()
+        {
+            batch.push(next);
+        }
+        self.flushing.fetch_add(1, Ordering::Relaxed);
+        batch
+    }
+
+    fn flushed(&self) {
+        self.flushing.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A task that writes.
 struct Writer {
     line: Line,
     pool: PgPool,
@@ -91,24 +142,21 @@ struct Writer {
 type Batch = Vec<(Change, Answer)>;
 
 impl Writer {
-    async fn run(mut self, mut inbox: mpsc::Receiver<(Change, Answer)>, ended: CancellationToken) {
-        let mut batch = Vec::with_capacity(QUEUE);
-        while inbox.recv_many(&mut batch, QUEUE).await > 0 {
-            // Those that became ready together get a chance to join.
-            tokio::task::yield_now().await;
-            while batch.len() < QUEUE
-                && let Ok(next) = inbox.try_recv()
-            {
-                batch.push(next);
+    async fn run(mut self, inbox: Arc<Inbox>, ended: CancellationToken) {
+        loop {
+            let mut batch = inbox.take().await;
+            if batch.is_empty() {
+                return;
             }
             // In the order of their ids, so that two writers never wait for each other.
             batch.sort_unstable_by_key(|(change, _)| change.claim.job);
             let (ordinary, others): (Batch, Batch) =
-                batch.drain(..).partition(|(change, _)| change.is_ordinary());
+                batch.into_iter().partition(|(change, _)| change.is_ordinary());
             tokio::select! {
                 () = self.write_all(ordinary, others) => {}
                 () = ended.cancelled() => self.line.cut(),
             }
+            inbox.flushed();
         }
     }
 
@@ -120,8 +168,10 @@ impl Writer {
     /// Writes a batch, however often it takes, and answers.
     async fn write(&mut self, mut batch: Batch) {
         let mut pause = RETRY_PAUSE;
+        let mut again = false;
         while !batch.is_empty() {
-            match self.flush(&batch).await {
+            let flushed = self.flush(&batch, std::mem::replace(&mut again, true)).await;
+            match flushed {
                 Ok(owned) => {
                     for (change, answer) in batch.drain(..) {
                         reply(answer, Ok(ownership(&change, &owned)));
@@ -148,14 +198,14 @@ impl Writer {
         }
     }
 
-    async fn flush(&mut self, batch: &Batch) -> Result<HashSet<Claim>, EnqueueError> {
+    async fn flush(&mut self, batch: &Batch, again: bool) -> Result<HashSet<Claim>, EnqueueError> {
         let changes: Vec<&Change> = batch.iter().map(|(change, _)| change).collect();
         let worker = self.worker;
         let ordinary = changes.iter().all(|change| change.is_ordinary());
         self.line
             .run(async |conn| {
                 if ordinary {
-                    flush::flush_ordinary(conn, worker, &changes).await
+                    flush::flush_ordinary(conn, worker, &changes, again).await
                 } else {
                     flush::flush_any(conn, worker, &changes).await
                 }
@@ -172,6 +222,11 @@ impl Writer {
         let mut open = Vec::new();
         for (change, answer) in batch {
             match standings.get(&change.claim) {
+                // Nobody but us runs a job that began here: it is there, or it is to be written again.
+                Some(resolve::Standing::Owned) if change.start.is_some() => {
+                    reply(answer, Ok(Ownership::Owned));
+                }
+                _ if change.start.is_some() => open.push((change, answer)),
                 Some(resolve::Standing::Settled) if change.finish.is_some() => {
                     reply(answer, Ok(Ownership::Owned));
                 }

@@ -82,7 +82,7 @@ const UNIQUE_TRIES: usize = 5;
 /// Enqueues jobs in the caller's transaction: they exist if and only if it commits.
 ///
 /// The answers are in the order of the jobs. One statement for any number of jobs; more only for those whose idempotency
-/// key or unique key is taken.
+/// key or unique key is taken. A [`NewJob`] without a key stands for one job: enqueueing it twice is an error.
 ///
 /// # Errors
 /// When the database refuses; the caller's transaction is then to be rolled back.
@@ -100,6 +100,10 @@ async fn enqueue_and(
     jobs: &[&NewJob],
     along: &Along<'_>,
 ) -> Result<Vec<Enqueued>, EnqueueError> {
+    if jobs.iter().all(|job| job.unique.is_none() && job.key.is_none()) {
+        insert::insert_plain(conn, jobs, along).await?;
+        return Ok(jobs.iter().map(|job| Enqueued::New(job.id)).collect());
+    }
     let inserted = insert::insert(&mut *conn, jobs, Keys::Take, along).await?;
     let mut answers: HashMap<JobId, Enqueued> =
         inserted.new.iter().map(|id| (*id, Enqueued::New(*id))).collect();

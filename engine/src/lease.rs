@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::ids::{JobId, WorkerId};
@@ -26,7 +27,19 @@ pub(crate) struct Lease {
     confirmed: watch::Sender<Instant>,
     /// Cancelled when the database has declared this incarnation dead.
     pub(crate) ended: CancellationToken,
-    attempts: Mutex<HashMap<Claim, CancellationToken>>,
+    attempts: Mutex<HashMap<Claim, Held>>,
+}
+
+/// A claimed job in this process.
+#[derive(Debug)]
+enum Held {
+    /// It is being written as running here: the database need not know of it yet.
+    Starting,
+    /// Its attempt has not begun.
+    Waiting,
+    Running(AbortHandle),
+    /// It was lost before its attempt began.
+    Lost,
 }
 
 impl Lease {
@@ -72,30 +85,65 @@ impl Lease {
         }
     }
 
-    /// Notes an attempt that runs here; its token is cancelled when the job is no longer ours.
-    pub(crate) fn hold(&self, claim: Claim) -> CancellationToken {
-        let cancel = self.ended.child_token();
-        self.lock().insert(claim, cancel.clone());
-        cancel
+    /// Notes a job that is being written as running here.
+    pub(crate) fn start(&self, claim: Claim) {
+        self.lock().insert(claim, Held::Starting);
     }
 
+    /// Notes jobs that were claimed, or written.
+    pub(crate) fn hold(&self, claims: impl Iterator<Item = Claim>) {
+        self.lock().extend(claims.map(|claim| (claim, Held::Waiting)));
+    }
+
+    /// Notes that a job's attempt has begun; it is dropped where the job is no longer ours.
+    pub(crate) fn begin(&self, claim: Claim, attempt: AbortHandle) {
+        let mut attempts = self.lock();
+        match attempts.get_mut(&claim) {
+            Some(Held::Lost) => attempt.abort(),
+            Some(_) if self.ended.is_cancelled() => attempt.abort(),
+            Some(held) => *held = Held::Running(attempt),
+            None => {} // It has ended already.
+        }
+    }
+
+    /// Forgets a job whose attempt has ended.
     pub(crate) fn release(&self, claim: Claim) {
         self.lock().remove(&claim);
     }
 
-    /// The attempts that run here, for the heartbeat to ask about.
+    /// All jobs that are held here.
     pub(crate) fn held(&self) -> Vec<Claim> {
         self.lock().keys().copied().collect()
     }
 
-    /// The job was cancelled or taken over: its attempt ends.
+    /// Those of them that the database knows of, for the heartbeat to ask about.
+    pub(crate) fn confirmed(&self) -> Vec<Claim> {
+        let attempts = self.lock();
+        let known = attempts.iter().filter(|(_, held)| !matches!(held, Held::Starting));
+        known.map(|(claim, _)| *claim).collect()
+    }
+
+    /// The job was cancelled or taken over: its attempt is dropped where it stands.
     pub(crate) fn lose(&self, claim: Claim) {
-        if let Some(cancel) = self.lock().get(&claim) {
-            cancel.cancel();
+        if let Some(held) = self.lock().get_mut(&claim) {
+            tracing::info!(job = %claim.job, token = claim.token, "the job is not ours any more: its attempt is dropped");
+            if let Held::Running(attempt) = std::mem::replace(held, Held::Lost) {
+                attempt.abort();
+            }
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Claim, CancellationToken>> {
+    /// The incarnation ends: every attempt is dropped where it stands.
+    pub(crate) fn end(&self) {
+        self.ended.cancel();
+        for held in self.lock().values_mut() {
+            if let Held::Running(attempt) = std::mem::replace(held, Held::Lost) {
+                attempt.abort();
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Claim, Held>> {
         // A panic while the map is locked leaves it whole: each change is one insert or remove.
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -127,13 +175,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_job_that_is_lost_cancels_its_attempt_and_no_other() {
+    async fn a_job_that_is_lost_drops_its_attempt_and_no_other() {
         let lease = Lease::new(Duration::from_secs(10), Instant::now());
-        let claim = |token| Claim { job: JobId::now_v7(), token };
-        let (one, other) = (claim(1), claim(1));
-        let (one_cancel, other_cancel) = (lease.hold(one), lease.hold(other));
+        let claim = || Claim { job: JobId::now_v7(), token: 1 };
+        let (one, other, late) = (claim(), claim(), claim());
+        lease.hold([one, other, late].into_iter());
+        let attempt = || tokio::spawn(std::future::pending::<()>());
+        let (one_runs, other_runs, late_runs) = (attempt(), attempt(), attempt());
+        lease.begin(one, one_runs.abort_handle());
+        lease.begin(other, other_runs.abort_handle());
         lease.lose(one);
-        assert!(one_cancel.is_cancelled() && !other_cancel.is_cancelled());
+        lease.lose(late);
+        lease.begin(late, late_runs.abort_handle());
+        assert!(one_runs.await.unwrap_err().is_cancelled());
+        assert!(late_runs.await.unwrap_err().is_cancelled(), "lost before it began");
+        assert!(!other_runs.is_finished());
+        let starting = claim();
+        lease.start(starting);
+        assert!(!lease.confirmed().contains(&starting), "the heartbeat must not miss it");
+        assert!(lease.held().contains(&starting), "a drain gives it back");
+        lease.end();
+        assert!(other_runs.await.unwrap_err().is_cancelled(), "the whole incarnation ended");
     }
 
     async fn futures_poll_once<F: Future + Unpin>(mut future: F) -> Option<F::Output> {

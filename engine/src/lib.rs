@@ -18,6 +18,7 @@ mod run;
 mod runner;
 pub mod schema;
 pub mod secrets;
+mod starter;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod worker;
@@ -32,6 +33,7 @@ pub use registry::{Registry, UnknownJob};
 pub use retry::Retry;
 pub use run::{At, Ended, Outcome, Run, Step, StepKey};
 pub use schema::MIGRATOR;
+pub use starter::Starter;
 pub use worker::{Worker, WorkerError};
 
 /// The version of this code, as it stands in rows.

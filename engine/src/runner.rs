@@ -12,52 +12,43 @@ use apalis_core::task::Task;
 use apalis_core::task::task_id::RandomId;
 use apalis_core::worker::builder::WorkerBuilder;
 use apalis_core::worker::context::WorkerContext;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::attempt::{self, Claimed, Stage};
+use crate::lease::{Claim, Lease};
 
 /// A claimed job on its way to its attempt. It holds a slot of its queue until the attempt has ended.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     pub(crate) job: Claimed,
-    pub(crate) cancel: CancellationToken,
     pub(crate) slot: OwnedSemaphorePermit,
 }
 
-/// Runs attempts until `stop`, then waits for those that have begun. Tickets that had not begun come back.
+/// What one claim brought. It travels as one task: a task for each job would cost as much as the job.
+pub(crate) type Hand = Vec<Ticket>;
+
+/// Runs attempts until `stop`, then waits for those that have begun. Hands that had not begun come back.
 pub(crate) async fn run<A: Send + Sync + 'static>(
     stage: Arc<Stage<A>>,
-    tickets: mpsc::Receiver<Ticket>,
-    returned: mpsc::UnboundedSender<Ticket>,
-    ended: impl Fn() + Send + Sync + Clone + 'static,
+    hands: mpsc::Receiver<Hand>,
+    returned: mpsc::UnboundedSender<Hand>,
+    freed: Arc<Notify>,
     stop: CancellationToken,
 ) -> Result<(), WorkerError> {
     let name = stage.world.lease.worker.to_string();
-    let serve = move |ticket: Ticket| {
-        let (stage, ended) = (Arc::clone(&stage), ended.clone());
+    let serve = move |hand: Hand| {
+        let (alive, mut ended) = mpsc::channel::<Infallible>(1);
+        for ticket in hand {
+            begin(&stage, ticket, &freed, alive.clone());
+        }
+        drop(alive);
         async move {
-            // Spawned, because all handlers of an apalis worker share one task.
-            let attempt = tokio::spawn(async move {
-                let claim = ticket.job.claim;
-                attempt::run(
-                    stage.app.as_ref(),
-                    &stage.world,
-                    &stage.registry,
-                    ticket.job,
-                    ticket.cancel,
-                )
-                .await;
-                stage.world.lease.release(claim);
-                drop(ticket.slot);
-                ended();
-            });
-            if let Err(error) = attempt.await {
-                tracing::error!(%error, "an attempt's task ended badly; its job is taken over after the lease");
-            }
+            // Until every attempt has dropped its end.
+            ended.recv().await;
         }
     };
-    let worker = WorkerBuilder::new(name).backend(Local { tickets, returned }).build(serve);
+    let worker = WorkerBuilder::new(name).backend(Local { hands, returned }).build(serve);
     let stopped = async move {
         stop.cancelled().await;
         Ok::<(), WorkerError>(())
@@ -65,14 +56,53 @@ pub(crate) async fn run<A: Send + Sync + 'static>(
     worker.run_until(stopped).await
 }
 
+/// Begins an attempt in a task of its own: all handlers of an apalis worker share one.
+fn begin<A: Send + Sync + 'static>(
+    stage: &Arc<Stage<A>>,
+    ticket: Ticket,
+    freed: &Arc<Notify>,
+    alive: mpsc::Sender<Infallible>,
+) {
+    let claim = ticket.job.claim;
+    let lease = Arc::clone(&stage.world.lease);
+    let place =
+        Place { claim, lease, slot: Some(ticket.slot), freed: Arc::clone(freed), _alive: alive };
+    let (stage, job) = (Arc::clone(stage), ticket.job);
+    let attempt = tokio::spawn({
+        let stage = Arc::clone(&stage);
+        async move {
+            let _place = place;
+            attempt::run(stage.app.as_ref(), &stage.world, &stage.registry, job).await;
+        }
+    });
+    stage.world.lease.begin(claim, attempt.abort_handle());
+}
+
+/// What an attempt takes up in this process, until it ends in whatever way.
+struct Place {
+    claim: Claim,
+    lease: Arc<Lease>,
+    slot: Option<OwnedSemaphorePermit>,
+    freed: Arc<Notify>,
+    _alive: mpsc::Sender<Infallible>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.lease.release(self.claim);
+        drop(self.slot.take());
+        self.freed.notify_one();
+    }
+}
+
 /// What this process has claimed and not begun.
 struct Local {
-    tickets: mpsc::Receiver<Ticket>,
-    returned: mpsc::UnboundedSender<Ticket>,
+    hands: mpsc::Receiver<Hand>,
+    returned: mpsc::UnboundedSender<Hand>,
 }
 
 impl Backend for Local {
-    type Task = Task<Ticket>;
+    type Task = Task<Hand>;
     // An error out of a backend ends the worker, so this one never has any.
     type Error = Infallible;
 
@@ -88,8 +118,8 @@ impl Backend for Local {
         &mut self,
         cx: &mut Context<'_>,
         _: &WorkerContext,
-    ) -> Poll<Option<Result<Task<Ticket>, Infallible>>> {
-        self.tickets.poll_recv(cx).map(|ticket| ticket.map(|ticket| Ok(Task::new(ticket))))
+    ) -> Poll<Option<Result<Task<Hand>, Infallible>>> {
+        self.hands.poll_recv(cx).map(|hand| hand.map(|hand| Ok(Task::new(hand))))
     }
 
     fn poll_close(
@@ -97,16 +127,16 @@ impl Backend for Local {
         _: &mut Context<'_>,
         _: &WorkerContext,
     ) -> Poll<Result<(), Infallible>> {
-        self.tickets.close();
-        while let Ok(ticket) = self.tickets.try_recv() {
-            drop(self.returned.send(ticket));
+        self.hands.close();
+        while let Ok(hand) = self.hands.try_recv() {
+            drop(self.returned.send(hand));
         }
         Poll::Ready(Ok(()))
     }
 }
 
 impl BackendConfig for Local {
-    type Args = Ticket;
+    type Args = Hand;
     type Id = RandomId;
     type Kind = Ephemeral;
     type Config = ();

@@ -15,8 +15,9 @@ use crate::loops::claim::{Alarm, Claimer};
 use crate::loops::{heartbeat, listen, rescue};
 use crate::registry::Registry;
 use crate::run::World;
-use crate::runner::{self, Ticket};
+use crate::runner::{self, Hand};
 use crate::secrets::Vault;
+use crate::starter::{Alive, Here, Starter};
 
 /// Runs jobs of the registered kinds until it is told to stop.
 pub struct Worker<A> {
@@ -25,6 +26,7 @@ pub struct Worker<A> {
     registry: Arc<Registry<A>>,
     vault: Option<Vault>,
     config: WorkerConfig,
+    here: Arc<Here>,
     #[cfg(any(test, feature = "testing"))]
     crash_points: Option<crate::testing::CrashPoints>,
 }
@@ -47,6 +49,19 @@ pub enum WorkerError {
     Runner(String),
 }
 
+/// Ends an incarnation when the future that lives it is dropped.
+struct EndsWithIt {
+    here: Arc<Here>,
+    lease: Arc<Lease>,
+}
+
+impl Drop for EndsWithIt {
+    fn drop(&mut self) {
+        self.here.close();
+        self.lease.end();
+    }
+}
+
 /// How one incarnation of a process ended.
 enum End {
     Drained,
@@ -57,7 +72,7 @@ enum End {
 impl<A: Send + Sync + 'static> Worker<A> {
     /// A worker for the kinds of `registry`.
     #[must_use]
-    pub const fn new(
+    pub fn new(
         pool: PgPool,
         app: Arc<A>,
         registry: Arc<Registry<A>>,
@@ -69,9 +84,16 @@ impl<A: Send + Sync + 'static> Worker<A> {
             registry,
             vault: None,
             config,
+            here: Arc::default(),
             #[cfg(any(test, feature = "testing"))]
             crash_points: None,
         }
+    }
+
+    /// Starts jobs in this process without the detour through the queue, while the worker runs.
+    #[must_use]
+    pub fn starter(&self) -> Starter {
+        Starter::new(self.pool.clone(), Arc::clone(&self.here))
     }
 
     /// Lets steps seal their outputs.
@@ -115,7 +137,7 @@ impl<A: Send + Sync + 'static> Worker<A> {
     async fn incarnation(&self, stop: &CancellationToken) -> Result<End, WorkerError> {
         let lease = self.register().await?;
         // Whoever drops this future drops the process with it: nothing goes on beating, claiming or running.
-        let _ended = lease.ended.clone().drop_guard();
+        let _ended = EndsWithIt { here: Arc::clone(&self.here), lease: Arc::clone(&lease) };
         let somebody_died = Arc::new(Notify::new());
         heartbeat::start(
             self.pool.connect_options().as_ref().clone(),
@@ -123,9 +145,10 @@ impl<A: Send + Sync + 'static> Worker<A> {
             self.config.heartbeat,
             Arc::clone(&somebody_died),
         )?;
-        let (tickets, inbox) = mpsc::channel(self.slots());
+        let (hands, inbox) = mpsc::channel(self.slots());
         let claimer =
-            Claimer::start(self.pool.clone(), Arc::clone(&lease), tickets, &self.config).await?;
+            Claimer::start(self.pool.clone(), Arc::clone(&lease), hands.clone(), &self.config)
+                .await?;
         let stage = Arc::new(Stage {
             app: Arc::clone(&self.app),
             registry: Arc::clone(&self.registry),
@@ -140,21 +163,27 @@ impl<A: Send + Sync + 'static> Worker<A> {
                 crash_points: self.crash_points.clone(),
             },
         });
+        let alive = Alive {
+            committer: stage.world.committer.clone(),
+            lease: Arc::clone(&lease),
+            hands,
+            slots: claimer.slots(),
+            claiming: claimer.claiming(),
+        };
         let (alarm, halt) = (Alarm::default(), CancellationToken::new());
         let _halted = halt.clone().drop_guard();
+        self.here.open(alive);
         self.start_loops(&alarm.work, somebody_died, &halt);
         let claiming = tokio::spawn(claimer.run(alarm.clone(), halt.clone()));
         let (returns, returned) = mpsc::unbounded_channel();
-        let ended = {
-            let freed = Arc::clone(&alarm.freed);
-            move || freed.notify_one()
-        };
+        let freed = Arc::clone(&alarm.freed);
         let running =
-            tokio::spawn(runner::run(Arc::clone(&stage), inbox, returns, ended, halt.clone()));
+            tokio::spawn(runner::run(Arc::clone(&stage), inbox, returns, freed, halt.clone()));
         tokio::select! {
             () = stop.cancelled() => {}
             () = lease.ended.cancelled() => {}
         }
+        self.here.close();
         halt.cancel();
         drop(claiming.await);
         self.drain(&stage, running, returned).await
@@ -204,7 +233,7 @@ impl<A: Send + Sync + 'static> Worker<A> {
         &self,
         stage: &Stage<A>,
         mut running: tokio::task::JoinHandle<Result<(), apalis_core::error::WorkerError>>,
-        mut returned: mpsc::UnboundedReceiver<Ticket>,
+        mut returned: mpsc::UnboundedReceiver<Hand>,
     ) -> Result<End, WorkerError> {
         let lease = &stage.world.lease;
         if lease.ended.is_cancelled() {
@@ -223,8 +252,8 @@ impl<A: Send + Sync + 'static> Worker<A> {
             );
             running.abort();
         }
-        while let Ok(ticket) = returned.try_recv() {
-            tracing::debug!(job = %ticket.job.claim.job, "given back before it began");
+        while let Ok(hand) = returned.try_recv() {
+            tracing::debug!(jobs = hand.len(), "given back before they began");
         }
         let held = lease.held();
         for claim in &held {
@@ -232,7 +261,7 @@ impl<A: Send + Sync + 'static> Worker<A> {
         }
         release(&stage.world.committer, &held).await;
         sqlx::query_file!("sql/worker_leave.sql", lease.worker.uuid()).execute(&self.pool).await?;
-        lease.ended.cancel();
+        lease.end();
         tracing::info!(worker = %lease.worker, released = held.len(), "worker drained");
         Ok(End::Drained)
     }

@@ -24,6 +24,31 @@ where
     world
 }
 
+/// A claim does not wait for the disk: a crash of the database may lose it, and the next claim carries the same token.
+#[tokio::test]
+async fn l02_an_attempt_whose_claim_was_lost_with_the_database_writes_nothing() {
+    let mut world = World::lab(|_, run| {
+        Box::pin(async move {
+            here(run).await;
+            run.step("buy", async |at| at.app.call("buy", &at.key)).await
+        })
+    })
+    .await;
+    let process = world.start_unaware().await;
+    world.enqueue(&Script::default()).await;
+    world.app.gate("here").reached(1).await;
+    let same_token =
+        "UPDATE engine.job SET worker = gen_random_uuid() WHERE state = 1 AND token = 1";
+    assert_eq!(world.execute(same_token).await, 1);
+    let before = world.snapshot().await;
+    world.app.gate("here").open();
+    eventually("the attempt goes on", async || world.app.count("went on") == 1).await;
+    process.stop().await;
+    assert_eq!(world.snapshot().await, before);
+    assert_eq!(world.app.count("buy"), 0);
+    world.close().await;
+}
+
 async fn here(run: &Run<'_, Lab>) {
     run.app.gate("here").pass().await;
     run.app.note("went on");

@@ -3,8 +3,10 @@
 //! A file for each rule of the lease, whose tests begin with its number, and a file for each concern beside them.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod costs;
 mod crashes;
 mod enqueueing;
+mod grouped;
 mod isolation;
 mod l01_claim;
 mod l02_fence;
@@ -29,6 +31,7 @@ mod provision_triggers;
 mod provision_waits;
 mod rescue_races;
 mod retries;
+mod starting;
 mod steps;
 mod steps_unusual;
 mod storm;

@@ -133,6 +133,38 @@ async fn a_step_that_may_run_once_stops_for_review_when_its_end_is_not_known() {
     world.close().await;
 }
 
+/// A deploy between two attempts may put a step before the one that was under way.
+#[tokio::test]
+async fn a_step_that_was_begun_is_not_forgotten_when_another_one_begins_first() {
+    let world = World::lab(|_, run| {
+        Box::pin(async move {
+            if run.app.count("pay") > 0 {
+                run.step("new", async |at| at.app.call("new", &at.key)).await?;
+                run.step("newer", async |at| at.app.call("newer", &at.key)).await?;
+            }
+            run.step_once("pay", async |at| {
+                at.app.call("pay", &at.key)?;
+                at.app.gate("here").pass().await;
+                Ok(())
+            })
+            .await
+        })
+    })
+    .await;
+    let job = world.enqueue(&Script::default()).await;
+    let process = world.start();
+    world.app.gate("here").reached(1).await;
+    process.kill().await;
+    world.let_leases_lapse().await;
+    world.app.gate("here").open();
+    world.drain_all().await;
+    assert_eq!(world.app.calls(), ["pay", "new", "newer"]);
+    assert_eq!(world.standing(job).await, "review");
+    let begun = "SELECT concat_ws('/', name, state, starts) FROM engine.step ORDER BY 1";
+    assert_eq!(world.texts(begun).await, ["new/done/1", "newer/done/1", "pay/started/1"]);
+    world.close().await;
+}
+
 #[tokio::test]
 async fn a_step_that_may_run_once_and_takes_too_long_is_not_repeated() {
     let world = World::lab(|_, run| {

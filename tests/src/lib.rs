@@ -17,6 +17,7 @@ mod process;
 mod proxy;
 pub mod storm;
 mod studio;
+mod tally;
 mod wait;
 mod world;
 
@@ -26,5 +27,6 @@ pub use lab::{Body, Lab, PlannedScript, Running, Script};
 pub use process::Process;
 pub use proxy::{Cut, Proxy};
 pub use studio::{LOOK_AGAIN, Providers, Studio, bought_once};
+pub use tally::{Said, Tally};
 pub use wait::{PATIENCE, eventually};
 pub use world::World;

@@ -13,6 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::tally::{Messages, Said, Tally};
+
 /// When a connection is cut.
 #[derive(Debug, Clone)]
 pub enum Cut {
@@ -48,6 +50,7 @@ pub struct Proxy {
 
 #[derive(Debug)]
 struct Wire {
+    tally: Tally,
     armed: Mutex<VecDeque<Cut>>,
     cuts: watch::Sender<usize>,
     /// While false nothing passes, in neither direction: packets vanish.
@@ -67,6 +70,7 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let wire = Arc::new(Wire {
+            tally: Tally::default(),
             armed: Mutex::default(),
             cuts: watch::Sender::new(0),
             passing: watch::Sender::new(true),
@@ -103,6 +107,12 @@ impl Proxy {
     #[must_use]
     pub fn cuts(&self) -> usize {
         *self.wire.cuts.borrow()
+    }
+
+    /// What the clients have said so far.
+    #[must_use]
+    pub fn said(&self) -> Said {
+        self.wire.tally.said()
     }
 
     /// Lets packets vanish (`false`) or pass again; connections stay open.
@@ -152,9 +162,11 @@ async fn requests(
     doomed: &watch::Sender<bool>,
 ) {
     let mut buffer = vec![0; 65_536];
+    let mut messages = Messages::default();
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         let bytes = buffer.get(..read).unwrap_or_default();
         wire.opened().await;
+        messages.read(bytes, &wire.tally);
         match wire.fits(bytes, true) {
             Some(Cut::Request(_)) => return,
             Some(Cut::Answer(_)) => drop(doomed.send_replace(true)),

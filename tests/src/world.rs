@@ -7,7 +7,7 @@ use std::time::Duration;
 use autopilot_engine::secrets::Vault;
 use autopilot_engine::testing::{Clock, CrashPoints, TestDatabase};
 use autopilot_engine::{
-    Enqueued, Job, JobId, MIGRATOR, NewJob, Registry, Run, Worker, WorkerConfig, enqueue,
+    Enqueued, Job, JobId, MIGRATOR, NewJob, Registry, Run, Starter, Worker, WorkerConfig, enqueue,
 };
 use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
@@ -121,6 +121,17 @@ impl<A: Send + Sync + 'static> World<A> {
 
     /// Starts a worker that reaches the database by another way, or whose attempts stop at a crash point.
     pub fn start_with(&self, pool: PgPool, points: CrashPoints) -> Process {
+        self.run(self.worker(pool, points))
+    }
+
+    /// Starts a worker, and what starts jobs on it.
+    pub fn start_here(&self, pool: PgPool) -> (Process, Starter) {
+        let worker = self.worker(pool, CrashPoints::none());
+        let starter = worker.starter();
+        (self.run(worker), starter)
+    }
+
+    fn worker(&self, pool: PgPool, points: CrashPoints) -> Worker<A> {
         let worker = Worker::new(
             pool,
             Arc::clone(&self.app),
@@ -128,10 +139,13 @@ impl<A: Send + Sync + 'static> World<A> {
             self.config.clone(),
         )
         .crash_points(points);
-        let worker = match &self.vault {
+        match &self.vault {
             Some(vault) => worker.vault(vault.clone()),
             None => worker,
-        };
+        }
+    }
+
+    fn run(&self, worker: Worker<A>) -> Process {
         let stop = CancellationToken::new();
         let task = tokio::spawn(worker.run_until(stop.clone()));
         Process::new(task, stop, self.pool().clone(), Arc::clone(&self.alive))

@@ -11,6 +11,8 @@ use crate::lease::Claim;
 #[derive(Debug)]
 pub(crate) struct Change {
     pub(crate) claim: Claim,
+    /// The job itself, where it begins here without having waited in the queue; nothing else is written then.
+    pub(crate) start: Option<Box<NewJob>>,
     /// What becomes of the note in the job's row which step is under way.
     pub(crate) mark: Mark,
     pub(crate) steps: Vec<StepWrite>,
@@ -23,12 +25,19 @@ impl Change {
     pub(crate) const fn of(claim: Claim) -> Self {
         Self {
             claim,
+            start: None,
             mark: Mark::Keep,
             steps: Vec::new(),
             failures: Vec::new(),
             enqueue: Vec::new(),
             finish: None,
         }
+    }
+
+    /// The beginning of a job that did not wait in the queue.
+    pub(crate) fn start(job: NewJob) -> Self {
+        let claim = Claim { job: job.id, token: 1 };
+        Self { start: Some(Box::new(job)), ..Self::of(claim) }
     }
 
     /// Whether it is one of the ordinary writes, which take one statement: a step that is done at most, the beginning
@@ -40,7 +49,7 @@ impl Change {
             _ => false,
         };
         let ends = match &self.finish {
-            None => self.mark != Mark::Keep,
+            None => self.mark != Mark::Keep || self.start.is_some(),
             Some(Finish::Completed | Finish::Degraded) => true,
             Some(Finish::Again { .. } | Finish::Parked | Finish::Dead { .. }) => false,
         };
@@ -153,7 +162,7 @@ pub(crate) enum Finish {
     /// Ready again when the first of its waiting steps wakes. Spends no attempt.
     Parked,
     /// Set aside for a person.
-    Dead { reason: Dead, failure: Failure },
+    Dead { reason: Dead, failure: Box<Failure> },
 }
 
 /// Why a job was set aside.

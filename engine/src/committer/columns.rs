@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::change::{Change, Finish, Mark, StepState, StepWrite, Wake};
+use crate::enqueue::NewJob;
 use crate::lease::Claim;
 
 /// Ids and tokens.
@@ -23,24 +24,65 @@ pub(super) struct Ordinary<'c> {
     pub(super) sealed: Vec<Option<&'c [u8]>>,
     pub(super) done_starts: Vec<i32>,
     pub(super) took: Vec<f64>,
-    /// Whether any of them is more than a plain end.
-    pub(super) has_steps: bool,
+    pub(super) fresh: Vec<bool>,
+    pub(super) starting: Starts<'c>,
+}
+
+/// Jobs that begin here without having waited, one row each.
+#[derive(Default)]
+pub(super) struct Starts<'c> {
+    pub(super) ids: Vec<Uuid>,
+    pub(super) workspaces: Vec<Uuid>,
+    pub(super) kinds: Vec<&'c str>,
+    pub(super) queues: Vec<&'c str>,
+    pub(super) priorities: Vec<i16>,
+    pub(super) payloads: Vec<&'c str>,
+    pub(super) plans: Vec<Option<&'c str>>,
+}
+
+impl<'c> Starts<'c> {
+    fn push(&mut self, job: &'c NewJob) {
+        self.ids.push(job.id.uuid());
+        self.workspaces.push(job.workspace.uuid());
+        self.kinds.push(&job.kind);
+        self.queues.push(&job.queue);
+        self.priorities.push(job.priority.number());
+        self.payloads.push(&job.payload);
+        self.plans.push(job.plan.as_deref());
+    }
 }
 
 impl<'c> Ordinary<'c> {
-    pub(super) fn of(changes: &[&'c Change]) -> Self {
+    /// `again` where they may have been written before: then no step of theirs is fresh.
+    pub(super) fn of(changes: &[&'c Change], again: bool) -> Self {
         let mut columns = Self::default();
         for change in changes {
-            columns.push(change);
+            columns.push(change, again);
         }
         columns
     }
 
-    fn push(&mut self, change: &'c Change) {
+    /// Whether they are nothing but ends.
+    pub(super) fn only_end(&self) -> bool {
+        self.starting.ids.is_empty()
+            && self.outcomes.iter().all(Option::is_some)
+            && self.done.iter().all(Option::is_none)
+    }
+
+    /// Whether they are nothing but steps of jobs that go on, none of which can have a row yet.
+    pub(super) fn only_step(&self) -> bool {
+        self.starting.ids.is_empty()
+            && self.outcomes.iter().all(Option::is_none)
+            && self.fresh.iter().all(|fresh| *fresh)
+    }
+
+    fn push(&mut self, change: &'c Change, again: bool) {
+        if let Some(job) = &change.start {
+            return self.starting.push(job);
+        }
         let (begins, starts) = mark(change.mark);
         let outcome = change.finish.as_ref().and_then(outcome);
         let done = change.steps.first();
-        self.has_steps |= done.is_some() || outcome.is_none();
         self.ids.push(change.claim.job.uuid());
         self.tokens.push(change.claim.token);
         self.begins.push(begins);
@@ -51,6 +93,8 @@ impl<'c> Ordinary<'c> {
         self.sealed.push(done.and_then(|step| step.sealed.as_deref()));
         self.done_starts.push(done.map_or(0, |step| step.starts));
         self.took.push(done.map_or(0.0, |step| step.took.as_secs_f64()));
+        // The first attempt of a job finds no steps, and writes each once.
+        self.fresh.push(!again && change.claim.token == 1);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use sqlx::{Connection, PgConnection};
+use uuid::Uuid;
 
 use super::CommitError;
 use super::change::Change;
@@ -12,45 +13,93 @@ use crate::enqueue::EnqueueError;
 use crate::ids::{JobId, WorkerId};
 use crate::lease::Claim;
 
-/// Writes ordinary changes: one statement, one commit. Returns the claims that held.
+/// Writes ordinary changes: one statement, one commit. Returns the claims that held. `again` where they may have been
+/// written before.
 pub(super) async fn flush_ordinary(
     conn: &mut PgConnection,
     worker: WorkerId,
     changes: &[&Change],
+    again: bool,
 ) -> Result<HashSet<Claim>, EnqueueError> {
-    let rows = Ordinary::of(changes);
-    let owned = |id, token| Claim { job: JobId::from(id), token };
-    if rows.has_steps {
-        let rows = sqlx::query_file!(
-            "sql/flush.sql",
-            worker.uuid(),
-            &rows.ids,
-            &rows.tokens,
-            &rows.begins as &[Option<&str>],
-            &rows.starts,
-            &rows.outcomes as &[Option<&str>],
-            &rows.done as &[Option<&str>],
-            &rows.outputs as &[Option<&str>],
-            &rows.sealed as &[Option<&[u8]>],
-            &rows.done_starts,
-            &rows.took,
-        )
-        .fetch_all(conn)
-        .await?;
-        Ok(rows.into_iter().map(|row| owned(row.id, row.token)).collect())
+    let rows = Ordinary::of(changes, again);
+    let owned = if rows.only_end() {
+        finish(conn, worker, &rows).await?
+    } else if rows.only_step() {
+        checkpoint(conn, worker, &rows).await?
     } else {
-        let outcomes = &rows.outcomes as &[Option<&str>];
-        let rows = sqlx::query_file!(
-            "sql/finish.sql",
-            worker.uuid(),
-            &rows.ids,
-            &rows.tokens,
-            outcomes as _
-        )
-        .fetch_all(conn)
-        .await?;
-        Ok(rows.into_iter().map(|row| owned(row.id, row.token)).collect())
-    }
+        flush_mixed(conn, worker, &rows).await?
+    };
+    Ok(owned)
+}
+
+fn claim((id, token): (Uuid, i64)) -> Claim {
+    Claim { job: JobId::from(id), token }
+}
+
+async fn finish(
+    conn: &mut PgConnection,
+    worker: WorkerId,
+    rows: &Ordinary<'_>,
+) -> Result<HashSet<Claim>, sqlx::Error> {
+    let outcomes = &rows.outcomes as &[Option<&str>];
+    let finish =
+        sqlx::query_file!("sql/finish.sql", worker.uuid(), &rows.ids, &rows.tokens, outcomes as _);
+    let owned = finish.fetch_all(conn).await?;
+    Ok(owned.into_iter().map(|row| claim((row.id, row.token))).collect())
+}
+
+async fn checkpoint(
+    conn: &mut PgConnection,
+    worker: WorkerId,
+    rows: &Ordinary<'_>,
+) -> Result<HashSet<Claim>, sqlx::Error> {
+    let checkpoint = sqlx::query_file!(
+        "sql/checkpoint.sql",
+        worker.uuid(),
+        &rows.ids,
+        &rows.tokens,
+        &rows.begins as &[Option<&str>],
+        &rows.starts,
+        &rows.done as &[Option<&str>],
+        &rows.outputs as &[Option<&str>],
+        &rows.sealed as &[Option<&[u8]>],
+        &rows.done_starts,
+        &rows.took,
+    );
+    let owned = checkpoint.fetch_all(conn).await?;
+    Ok(owned.into_iter().map(|row| claim((row.id, row.token))).collect())
+}
+
+async fn flush_mixed(
+    conn: &mut PgConnection,
+    worker: WorkerId,
+    rows: &Ordinary<'_>,
+) -> Result<HashSet<Claim>, sqlx::Error> {
+    let flush = sqlx::query_file!(
+        "sql/flush.sql",
+        worker.uuid(),
+        &rows.ids,
+        &rows.tokens,
+        &rows.begins as &[Option<&str>],
+        &rows.starts,
+        &rows.outcomes as &[Option<&str>],
+        &rows.done as &[Option<&str>],
+        &rows.outputs as &[Option<&str>],
+        &rows.sealed as &[Option<&[u8]>],
+        &rows.done_starts,
+        &rows.took,
+        &rows.starting.ids,
+        &rows.starting.workspaces,
+        &rows.starting.kinds as &[&str],
+        &rows.starting.queues as &[&str],
+        &rows.starting.priorities,
+        &rows.starting.payloads as &[&str],
+        &rows.starting.plans as &[Option<&str>],
+        crate::VERSION,
+        &rows.fresh,
+    );
+    let owned = flush.fetch_all(conn).await?;
+    Ok(owned.into_iter().map(|row| claim((row.id, row.token))).collect())
 }
 
 /// Writes changes of any kind in one transaction of several statements. Returns the claims that held.

@@ -1,4 +1,4 @@
-//! The one statement that brings jobs into the queue.
+//! The two statements that bring jobs into the queue: one for jobs with keys, one for jobs without.
 
 use std::collections::HashSet;
 
@@ -41,28 +41,21 @@ pub(super) async fn insert(
     keys: Keys,
     along: &Along<'_>,
 ) -> Result<Inserted, sqlx::Error> {
-    let ids: Vec<Uuid> = jobs.iter().map(|job| job.id.uuid()).collect();
-    let workspaces: Vec<Uuid> = jobs.iter().map(|job| job.workspace.uuid()).collect();
-    let kinds: Vec<&str> = jobs.iter().map(|job| job.kind.as_str()).collect();
-    let queues: Vec<&str> = jobs.iter().map(|job| job.queue.as_str()).collect();
-    let priorities: Vec<i16> = jobs.iter().map(|job| job.priority.number()).collect();
-    let (run_ats, delays): (Vec<Option<DateTime<Utc>>>, Vec<Option<f64>>) =
-        jobs.iter().map(|job| due(job.due)).unzip();
+    let columns = Columns::of(jobs);
     let uniques: Vec<Option<&str>> = jobs.iter().map(|job| job.unique.as_deref()).collect();
-    let payloads: Vec<&str> = jobs.iter().map(|job| job.payload.as_str()).collect();
     let plans: Vec<Option<&str>> = jobs.iter().map(|job| job.plan.as_deref()).collect();
     let keyed: Vec<bool> = jobs.iter().map(|job| job.key.is_some() && keys == Keys::Take).collect();
     let rows = sqlx::query_file!(
         "sql/enqueue.sql",
-        &ids,
-        &workspaces,
-        &kinds as &[&str],
-        &queues as &[&str],
-        &priorities,
-        &run_ats as &[Option<DateTime<Utc>>],
-        &delays as &[Option<f64>],
+        &columns.ids,
+        &columns.workspaces,
+        &columns.kinds as &[&str],
+        &columns.queues as &[&str],
+        &columns.priorities,
+        &columns.run_ats as &[Option<DateTime<Utc>>],
+        &columns.delays as &[Option<f64>],
         &uniques as &[Option<&str>],
-        &payloads as &[&str],
+        &columns.payloads as &[&str],
         &plans as &[Option<&str>],
         &keyed,
         crate::VERSION,
@@ -81,6 +74,70 @@ pub(super) async fn insert(
         }
     }
     Ok(Inserted { new, keys: taken })
+}
+
+/// Inserts jobs that have no key of any kind: all of them, or the database refuses.
+pub(super) async fn insert_plain(
+    conn: &mut PgConnection,
+    jobs: &[&NewJob],
+    along: &Along<'_>,
+) -> Result<(), sqlx::Error> {
+    let columns = Columns::of(jobs);
+    let planned: Vec<(&NewJob, &str)> =
+        jobs.iter().filter_map(|job| Some((*job, job.plan.as_deref()?))).collect();
+    let run_ids: Vec<Uuid> = planned.iter().map(|(job, _)| job.id.uuid()).collect();
+    let run_workspaces: Vec<Uuid> = planned.iter().map(|(job, _)| job.workspace.uuid()).collect();
+    let (run_kinds, plans): (Vec<&str>, Vec<&str>) =
+        planned.iter().map(|(job, plan)| (job.kind.as_str(), *plan)).unzip();
+    sqlx::query_file!(
+        "sql/enqueue_plain.sql",
+        &columns.ids,
+        &columns.workspaces,
+        &columns.kinds as &[&str],
+        &columns.queues as &[&str],
+        &columns.priorities,
+        &columns.run_ats as &[Option<DateTime<Utc>>],
+        &columns.delays as &[Option<f64>],
+        &columns.payloads as &[&str],
+        &run_ids,
+        &run_workspaces,
+        &run_kinds as &[&str],
+        &plans as &[&str],
+        crate::VERSION,
+        along.guard,
+        &along.hints as &[&str],
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// What every job has, as columns.
+struct Columns<'j> {
+    ids: Vec<Uuid>,
+    workspaces: Vec<Uuid>,
+    kinds: Vec<&'j str>,
+    queues: Vec<&'j str>,
+    priorities: Vec<i16>,
+    run_ats: Vec<Option<DateTime<Utc>>>,
+    delays: Vec<Option<f64>>,
+    payloads: Vec<&'j str>,
+}
+
+impl<'j> Columns<'j> {
+    fn of(jobs: &[&'j NewJob]) -> Self {
+        let (run_ats, delays) = jobs.iter().map(|job| due(job.due)).unzip();
+        Self {
+            ids: jobs.iter().map(|job| job.id.uuid()).collect(),
+            workspaces: jobs.iter().map(|job| job.workspace.uuid()).collect(),
+            kinds: jobs.iter().map(|job| job.kind.as_str()).collect(),
+            queues: jobs.iter().map(|job| job.queue.as_str()).collect(),
+            priorities: jobs.iter().map(|job| job.priority.number()).collect(),
+            run_ats,
+            delays,
+            payloads: jobs.iter().map(|job| job.payload.as_str()).collect(),
+        }
+    }
 }
 
 const fn due(due: Due) -> (Option<DateTime<Utc>>, Option<f64>) {

@@ -96,6 +96,11 @@ impl NewJob {
         self
     }
 
+    /// Whether it has neither a time nor a key: nothing but itself decides whether it begins.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.due == Due::Now && self.unique.is_none() && self.key.is_none()
+    }
+
     /// The queue that it goes to.
     #[must_use]
     pub fn queue(&self) -> &str {

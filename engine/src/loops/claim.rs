@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Mutex, Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -19,7 +19,7 @@ use crate::config::WorkerConfig;
 use crate::ids::{JobId, WorkspaceId};
 use crate::lease::{Claim, Lease};
 use crate::line::Line;
-use crate::runner::Ticket;
+use crate::runner::{Hand, Ticket};
 
 /// While jobs are being claimed, what late committers left behind is looked for this often.
 const SWEEP: Duration = Duration::from_millis(500);
@@ -42,8 +42,10 @@ pub(crate) struct Claimer {
     pool: PgPool,
     line: Line,
     lease: Arc<Lease>,
-    tickets: mpsc::Sender<Ticket>,
+    hands: mpsc::Sender<Hand>,
     queues: Queues,
+    /// Locked while a claim is under way.
+    claiming: Arc<Mutex<()>>,
     batch: usize,
     poll: (Duration, Duration),
     looked: Instant,
@@ -64,7 +66,7 @@ impl Claimer {
     pub(crate) async fn start(
         pool: PgPool,
         lease: Arc<Lease>,
-        tickets: mpsc::Sender<Ticket>,
+        hands: mpsc::Sender<Hand>,
         config: &WorkerConfig,
     ) -> Result<Self, sqlx::Error> {
         let mut queues = Queues::new(&config.queues);
@@ -77,14 +79,25 @@ impl Claimer {
             line: Line::by_index(&pool, "claimer"),
             pool,
             lease,
-            tickets,
+            hands,
             queues,
+            claiming: Arc::default(),
             batch: config.claim_batch,
             poll: (config.poll_min, config.poll_max),
             looked: now,
             kept: now,
             doubt: None,
         })
+    }
+
+    /// The slots of each queue, for jobs that begin without a claim.
+    pub(crate) fn slots(&self) -> HashMap<String, Arc<Semaphore>> {
+        self.queues.slots()
+    }
+
+    /// What is locked while a claim is under way, and has every free slot reserved.
+    pub(crate) fn claiming(&self) -> Arc<Mutex<()>> {
+        Arc::clone(&self.claiming)
     }
 
     /// Claims until it is stopped.
@@ -114,17 +127,19 @@ impl Claimer {
             };
             self.release_unheld().await;
             let backlog = self.queues.has_backlog();
-            if self.doubt.is_none() && self.queues.has_room() {
-                claim_first = true;
-                tokio::task::yield_now().await;
-                continue;
-            }
             let pause_now = due_in.map_or(jittered(pause), |due| due.min(jittered(pause)));
-            claim_first = tokio::select! {
-                () = alarm.work.notified() => true,
-                () = alarm.freed.notified(), if backlog => true,
-                () = tokio::time::sleep(pause_now) => found,
-                () = stop.cancelled() => return,
+            let timer = tokio::time::sleep(pause_now);
+            tokio::pin!(timer);
+            claim_first = loop {
+                if self.doubt.is_none() && self.queues.has_room(self.batch) {
+                    break true;
+                }
+                tokio::select! {
+                    () = alarm.work.notified() => break true,
+                    () = alarm.freed.notified(), if backlog => {}
+                    () = &mut timer => break found,
+                    () = stop.cancelled() => return,
+                }
             };
             if claim_first {
                 pause = self.poll.0;
@@ -153,6 +168,7 @@ impl Claimer {
         if self.lease.remaining().is_zero() {
             return Ok(0);
         }
+        let claiming = Arc::clone(&self.claiming).lock_owned().await;
         let Some(asked) = self.queues.ask(self.batch) else { return Ok(0) };
         let worker = self.lease.worker.uuid();
         let [critical, high, normal, low] = &asked.marks;
@@ -171,8 +187,15 @@ impl Claimer {
                 );
                 claim.fetch_all(conn).await
             })
-            .await?;
-        let (mut held, mut claimed) = (Vec::with_capacity(rows.len()), HashMap::new());
+            .await;
+        let rows = match rows {
+            Ok(rows) => rows,
+            Err(error) => {
+                self.queues.release();
+                return Err(error);
+            }
+        };
+        let (mut hand, mut claimed) = (Hand::with_capacity(rows.len()), HashMap::new());
         for row in rows {
             let Some(slot) = self.queues.admit(&row.queue, row.priority, row.run_at) else {
                 continue; // Only queues that were asked for come back, as many jobs as there are slots.
@@ -187,16 +210,17 @@ impl Claimer {
                 begun: row.step.map(|step| (step, row.starts)),
                 payload: row.payload,
             };
-            // All are held before the first is handed on, so that a drain meanwhile gives back every one.
-            let cancel = self.lease.hold(job.claim);
-            held.push(Ticket { job, cancel, slot });
+            hand.push(Ticket { job, slot });
         }
+        self.queues.release();
+        drop(claiming);
         self.queues.note_backlogs(&asked, &claimed);
-        let count = held.len();
-        for ticket in held {
-            if self.tickets.send(ticket).await.is_err() {
-                break; // Stopping: what was claimed is given back with the rest.
-            }
+        let count = hand.len();
+        if count > 0 {
+            // All are held before the first is handed on, so that a drain meanwhile gives back every one.
+            self.lease.hold(hand.iter().map(|ticket| ticket.job.claim));
+            // Refused where the process stops: what was claimed is given back with the rest.
+            drop(self.hands.send(hand).await);
         }
         Ok(count)
     }

@@ -49,7 +49,7 @@ async fn beat_until_ended(
             Ok(Ok(alive)) => {
                 if !alive {
                     tracing::error!(worker = %lease.worker, "declared dead: every attempt here is dropped");
-                    lease.ended.cancel();
+                    lease.end();
                 }
                 None
             }
@@ -84,7 +84,7 @@ async fn beat(
     };
     // Asked before it is sent: the database has seen us no earlier than this.
     let sent = Instant::now();
-    let held = lease.held();
+    let held = lease.confirmed();
     let (jobs, tokens): (Vec<Uuid>, Vec<i64>) =
         held.iter().map(|claim| (claim.job.uuid(), claim.token)).unzip();
     let beat = sqlx::query_file!("sql/worker_beat.sql", lease.worker.uuid(), &jobs, &tokens)

@@ -29,6 +29,8 @@ struct Lane {
     candidate: Option<(DateTime<Utc>, u64)>,
     /// The safe mark as it was kept last.
     kept: DateTime<Utc>,
+    /// When the last job that was claimed was due: what the kept mark has to pass.
+    claimed: DateTime<Utc>,
 }
 
 /// What a look saw of one lane.
@@ -46,22 +48,31 @@ impl Lanes {
     /// Starts at the beginning of time.
     pub(crate) const fn new() -> Self {
         let start = DateTime::UNIX_EPOCH;
-        let lane = Lane { fast: start, safe: start, proven: start, candidate: None, kept: start };
+        let lane = Lane {
+            fast: start,
+            safe: start,
+            proven: start,
+            candidate: None,
+            kept: start,
+            claimed: start,
+        };
         Self { lanes: [lane; 4] }
     }
 
     /// Starts a lane at the mark that was kept.
     pub(crate) fn kept(&mut self, priority: i16, safe: DateTime<Utc>) {
         if let Some(lane) = self.lane(priority) {
-            *lane = Lane { fast: safe, safe, proven: safe, candidate: None, kept: safe };
+            *lane =
+                Lane { fast: safe, safe, proven: safe, candidate: None, kept: safe, claimed: safe };
         }
     }
 
-    /// The safe marks that have moved since they were kept last; they count as kept from now on.
+    /// The safe marks that have moved since they were kept last, and would spare a new process something to walk; they
+    /// count as kept from now on. An idle lane has none.
     pub(crate) fn take_moved(&mut self) -> Vec<(i16, DateTime<Utc>)> {
         let mut moved = Vec::new();
         for (priority, lane) in Priority::ALL.into_iter().zip(&mut self.lanes) {
-            if lane.safe > lane.kept {
+            if lane.safe > lane.kept && lane.kept < lane.claimed {
                 lane.kept = lane.safe;
                 moved.push((priority.number(), lane.safe));
             }
@@ -98,6 +109,7 @@ impl Lanes {
     pub(crate) fn claimed(&mut self, priority: i16, run_at: DateTime<Utc>) {
         if let Some(lane) = self.lane(priority) {
             lane.fast = lane.fast.max(run_at - SLACK);
+            lane.claimed = lane.claimed.max(run_at);
         }
     }
 
@@ -139,6 +151,21 @@ mod tests {
         assert_eq!(lanes.safe()[0], DateTime::UNIX_EPOCH);
         lanes.seen(sweep(None, 30, 105, 120));
         assert_eq!(lanes.safe()[0], at(10) - PROOF_SLACK - SLACK);
+    }
+
+    #[test]
+    fn a_mark_is_kept_until_it_has_passed_what_was_claimed_and_then_left_alone() {
+        let mut lanes = Lanes::new();
+        lanes.seen(sweep(None, 10, 100, 100));
+        lanes.seen(sweep(None, 11, 100, 100));
+        assert_eq!(lanes.take_moved(), [], "nothing was claimed");
+        lanes.claimed(0, at(20));
+        for now in [21, 22, 30, 40] {
+            lanes.seen(sweep(None, now, 100, 100));
+        }
+        assert_eq!(lanes.take_moved(), [(0, at(30) - PROOF_SLACK - SLACK)]);
+        lanes.seen(sweep(None, 50, 100, 100));
+        assert_eq!(lanes.take_moved(), [], "an idle lane writes nothing");
     }
 
     #[test]

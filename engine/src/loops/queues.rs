@@ -19,7 +19,10 @@ pub(super) struct Queues {
 #[derive(Debug)]
 struct Queue {
     name: String,
+    total: usize,
     slots: Arc<Semaphore>,
+    /// The slots that the claim under way may fill.
+    reserved: Option<OwnedSemaphorePermit>,
     lanes: Lanes,
     /// The last claim found something, so the next may start at the fast marks.
     busy: bool,
@@ -51,7 +54,9 @@ impl Queues {
             .iter()
             .map(|(name, slots)| Queue {
                 name: name.clone(),
+                total: *slots,
                 slots: Arc::new(Semaphore::new(*slots)),
+                reserved: None,
                 lanes: Lanes::new(),
                 busy: false,
                 backlog: false,
@@ -66,22 +71,34 @@ impl Queues {
         self.queues.iter().map(|queue| queue.name.clone()).collect()
     }
 
+    pub(super) fn slots(&self) -> HashMap<String, Arc<Semaphore>> {
+        self.queues.iter().map(|queue| (queue.name.clone(), Arc::clone(&queue.slots))).collect()
+    }
+
     /// Whether some queue may have more to claim.
     pub(super) fn has_backlog(&self) -> bool {
         self.queues.iter().any(|queue| queue.backlog)
     }
 
-    /// Whether such a queue has a free slot.
-    pub(super) fn has_room(&self) -> bool {
-        self.queues.iter().any(|queue| queue.backlog && queue.slots.available_permits() > 0)
+    /// Whether such a queue has so many free slots that a claim is worth its while: a quarter, or a quarter of a batch.
+    /// Slots become free one by one; a claim for each would cost more than it brings.
+    pub(super) fn has_room(&self, batch: usize) -> bool {
+        self.queues.iter().any(|queue| {
+            queue.backlog && queue.slots.available_permits() >= queue.total.min(batch).div_ceil(4)
+        })
     }
 
-    /// What to claim: as many as there are free slots, `batch` of a queue at most.
+    /// What to claim: as many as there are free slots, `batch` of a queue at most. The slots are reserved until
+    /// [`release`](Self::release): jobs that begin here without a claim take slots at any time.
     pub(super) fn ask(&mut self, batch: usize) -> Option<Asked> {
         let (mut names, mut free, mut marks) = (Vec::new(), Vec::new(), Vec::new());
         for queue in &mut self.queues {
             let slots = queue.slots.available_permits().min(batch);
-            if slots > 0 {
+            let reserve = u32::try_from(slots).unwrap_or(u32::MAX);
+            if slots > 0
+                && let Ok(reserved) = Arc::clone(&queue.slots).try_acquire_many_owned(reserve)
+            {
+                queue.reserved = Some(reserved);
                 names.push(queue.name.clone());
                 free.push(i64::try_from(slots).unwrap_or(i64::MAX));
                 // An idle claim starts at the safe marks: then it sees everything, and there is little to walk.
@@ -102,8 +119,14 @@ impl Queues {
         let queue = self.named(queue)?;
         queue.busy = true;
         queue.lanes.claimed(priority, run_at);
-        // There is a permit: only the claim loop takes any.
-        Arc::clone(&queue.slots).try_acquire_owned().ok()
+        queue.reserved.as_mut()?.split(1)
+    }
+
+    /// Frees the slots that a claim did not fill.
+    pub(super) fn release(&mut self) {
+        for queue in &mut self.queues {
+            queue.reserved = None;
+        }
     }
 
     /// Notes which queues gave as many jobs as were asked for.

@@ -29,6 +29,13 @@ pub(super) struct Checkpoint {
     output: String,
 }
 
+impl Checkpoint {
+    /// Of a step that was begun and whose end is not known.
+    fn begun(starts: i32) -> Self {
+        Self { state: StepState::Started, starts, due: false, output: "null".to_owned() }
+    }
+}
+
 /// A step that was begun and whose end is not known, as it stands in the job's row.
 #[derive(Debug, Clone)]
 pub(super) struct Begun {
@@ -109,6 +116,8 @@ impl<'a, A> Run<'a, A> {
                 let mut left = StepWrite::new(begun.step.clone(), StepState::Started);
                 left.starts = begun.starts;
                 self.pending.push(left);
+                let checkpoint = Checkpoint::begun(begun.starts);
+                self.checkpoints.insert(begun.step.into_owned(), checkpoint);
             }
             Some(_) | None => {}
         }

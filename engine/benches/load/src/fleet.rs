@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use autopilot_engine::{MIGRATOR, Registry, Worker, WorkerConfig, WorkerError};
+use autopilot_engine::{MIGRATOR, Registry, Starter, Worker, WorkerConfig, WorkerError};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tokio::task::JoinHandle;
@@ -25,6 +25,8 @@ pub(crate) async fn connect() -> Result<PgPool, Box<dyn Error>> {
 
 /// A worker that runs in this process.
 pub(crate) struct Fleet {
+    /// Starts jobs in this process.
+    pub(crate) starter: Starter,
     stop: CancellationToken,
     task: JoinHandle<Result<(), WorkerError>>,
 }
@@ -44,9 +46,10 @@ impl Fleet {
             ..WorkerConfig::default()
         };
         let worker = Worker::new(pool.clone(), Arc::clone(app), Arc::new(registry), config);
+        let starter = worker.starter();
         let stop = CancellationToken::new();
         let task = tokio::spawn(worker.run_until(stop.clone()));
-        Self { stop, task }
+        Self { starter, stop, task }
     }
 
     /// Drains it.

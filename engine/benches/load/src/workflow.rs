@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use autopilot_engine::{Ended, Enqueuer, Job, NewJob, Planned, Registry, Result, Run};
+use autopilot_engine::{Ended, Job, NewJob, Planned, Registry, Result, Run};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::PgPool;
@@ -59,24 +59,22 @@ impl Job for Seven {
 struct Callers {
     pool: PgPool,
     app: Arc<Bells>,
-    enqueuer: Enqueuer,
+    fleet: Fleet,
 }
 
 impl Callers {
     fn new(pool: &PgPool, callers: usize) -> Arc<Self> {
-        let bells = (0..callers).map(|_| Notify::new()).collect();
-        let enqueuer = Enqueuer::start(pool.clone());
-        Arc::new(Self { pool: pool.clone(), app: Arc::new(Bells { bells }), enqueuer })
-    }
-
-    fn start_worker(&self, slots: usize) -> Fleet {
-        Fleet::start(&self.pool, &self.app, Registry::new().register::<Seven>(), slots, slots)
+        let app = Arc::new(Bells { bells: (0..callers).map(|_| Notify::new()).collect() });
+        let registry = Registry::new().register::<Seven>();
+        // A run's slot is free a moment after its end is told.
+        let fleet = Fleet::start(pool, &app, registry, callers * 2, callers);
+        Arc::new(Self { pool: pool.clone(), app, fleet })
     }
 
     /// One run, from the call to its committed end, in nanoseconds.
     async fn run(&self, caller: usize) -> std::result::Result<i64, Box<dyn Error + Send + Sync>> {
         let begun = Instant::now();
-        let _job = self.enqueuer.enqueue(NewJob::of(&Seven { caller })?).await?;
+        let _job = self.fleet.starter.start(NewJob::of(&Seven { caller })?).await?;
         if let Some(bell) = self.app.bells.get(caller) {
             bell.notified().await;
         }
@@ -104,7 +102,6 @@ pub(crate) async fn together(arguments: &Arguments) -> std::result::Result<(), B
     let concurrency = arguments.get("concurrency", 64)?;
     let time = Duration::from_secs(arguments.get("seconds", 10)?);
     let callers = Callers::new(&database().await?, concurrency);
-    let fleet = callers.start_worker(concurrency);
     let begun = Instant::now();
     let mut tasks = JoinSet::new();
     for caller in 0..concurrency {
@@ -123,7 +120,7 @@ pub(crate) async fn together(arguments: &Arguments) -> std::result::Result<(), B
     }
     let took = begun.elapsed();
     callers.check(latencies.len()).await?;
-    fleet.stop().await?;
+    Arc::into_inner(callers).ok_or("a caller is left")?.fleet.stop().await?;
     report::answer(
         "workflow",
         &format!("one process, {concurrency} runs at a time, 7 steps each"),
@@ -140,13 +137,12 @@ pub(crate) async fn together(arguments: &Arguments) -> std::result::Result<(), B
 pub(crate) async fn alone(arguments: &Arguments) -> std::result::Result<(), Box<dyn Error>> {
     let (runs, warm_up) = (arguments.get("runs", 500)?, 50);
     let callers = Callers::new(&database().await?, 1);
-    let fleet = callers.start_worker(1);
     let mut latencies = Vec::new();
     for _ in 0..warm_up + runs {
         latencies.push(callers.run(0).await.map_err(|error| error.to_string())?);
     }
     callers.check(latencies.len()).await?;
-    fleet.stop().await?;
+    Arc::into_inner(callers).ok_or("a caller is left")?.fleet.stop().await?;
     latencies.drain(..warm_up);
     report::answer(
         "workflow-alone",

@@ -1,0 +1,229 @@
+//! What the engine costs, counted in what does not depend on the machine: statements, round trips, commits, bytes of WAL
+//! and rows touched. A change that makes it dearer fails here and must say why.
+
+use std::time::Duration;
+
+use autopilot_engine::{NewJob, WorkerConfig, enqueue};
+use autopilot_tests::{Lab, Proxy, Script, World, eventually};
+use sqlx::Row;
+
+const CLAIM: &str = include_str!("../../engine/sql/claim.sql");
+const CHECKPOINT: &str = include_str!("../../engine/sql/checkpoint.sql");
+const FINISH: &str = include_str!("../../engine/sql/finish.sql");
+const ENQUEUE: &str = include_str!("../../engine/sql/enqueue_plain.sql");
+
+const LISTENS: &str =
+    "pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'";
+
+/// A worker that does nothing of its own accord for the length of a test.
+fn still(world: &mut World<Lab>) {
+    world.config.heartbeat = Duration::from_secs(600);
+    world.config.lease = Duration::from_secs(3_600);
+    world.config.poll_min = Duration::from_secs(600);
+    world.config.poll_max = Duration::from_secs(600);
+    world.config.listen = true;
+}
+
+#[tokio::test]
+async fn a_run_of_seven_steps_is_nine_statements_and_nine_round_trips() {
+    let mut world = World::lab(|_, run| {
+        Box::pin(async move {
+            for step in ["one", "two", "three", "four", "five", "six", "seven"] {
+                run.step(step, async |_| Ok(())).await?;
+            }
+            Ok(())
+        })
+    })
+    .await;
+    still(&mut world);
+    let proxy = Proxy::start(&world.url()).await;
+    let pool = proxy.pool(&world.url()).await;
+    let (process, starter) = world.start_here(pool);
+    eventually("the worker listens", async || world.count(LISTENS).await == 1).await;
+    let mut round_trips = Vec::new();
+    for run in 1..=20 {
+        let before = proxy.said();
+        let _started = starter.start(Script::new("run").job()).await.unwrap();
+        eventually("it ends", async || world.count("engine.history").await == run).await;
+        let said = proxy.said().since(before);
+        // While the first runs, the process may still be at its own beginning.
+        if run > 1 {
+            // One that starts it, one for each step that begins, and the end.
+            assert_eq!(said.statements, 9);
+            round_trips.push(said.round_trips);
+        }
+    }
+    // A statement costs a second round trip the first time that a connection uses it.
+    assert_eq!(round_trips.iter().min(), Some(&9), "{round_trips:?}");
+    process.stop().await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_job_through_the_queue_is_a_claim_and_an_ack() {
+    let mut world = World::lab(|_, _| Box::pin(async { Ok(()) })).await;
+    still(&mut world);
+    let proxy = Proxy::start(&world.url()).await;
+    let pool = proxy.pool(&world.url()).await;
+    world.enqueue(&Script::new("first")).await;
+    let process = world.start_with(pool.clone(), autopilot_engine::testing::CrashPoints::none());
+    eventually("the first ends", async || world.count("engine.history").await == 1).await;
+    eventually("the worker listens", async || world.count(LISTENS).await == 1).await;
+    let before = proxy.said();
+    world.enqueue(&Script::new("second")).await;
+    autopilot_engine::hint(world.pool(), "default").await;
+    eventually("the second ends", async || world.count("engine.history").await == 2).await;
+    let said = proxy.said().since(before);
+    // The hint may find the loop at a claim of its own, which then finds nothing.
+    assert!((2..=3).contains(&said.statements), "{said:?}");
+    process.stop().await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_idle_process_asks_at_most_once_a_second_and_writes_nothing_but_its_heartbeat() {
+    let config = WorkerConfig::default();
+    let a_minute = |interval: Duration| 60.0 / interval.as_secs_f64();
+    let asked = a_minute(config.heartbeat) + a_minute(config.poll_max);
+    assert!(asked <= 60.0, "{asked} statements a minute");
+
+    let mut world = World::lab(|_, _| Box::pin(async { Ok(()) })).await;
+    world.config.heartbeat = Duration::from_millis(100);
+    world.config.poll_min = Duration::from_millis(100);
+    world.config.poll_max = Duration::from_millis(100);
+    let beats = "SELECT n_tup_upd FROM pg_stat_user_tables WHERE relid = 'engine.worker'::regclass";
+    let process = world.start();
+    eventually("it has beaten", async || world.value::<i64>(beats).await >= 10).await;
+    process.stop().await;
+    // Every kind of statement that it had to say is one that reads, but for these of the worker's own row.
+    let written = "SELECT relname::text FROM pg_stat_user_tables
+                   WHERE schemaname = 'engine' AND n_tup_ins + n_tup_upd + n_tup_del > 0 ORDER BY 1";
+    eventually("its end is counted", async || {
+        world.texts(written).await.contains(&"dead_worker".to_owned())
+    })
+    .await;
+    assert_eq!(world.texts(written).await, ["dead_worker", "test_clock", "worker"]);
+    world.close().await;
+}
+
+/// What a statement did, by EXPLAIN: rows that its scans of jobs brought, and bytes of WAL.
+async fn explain(world: &World<Lab>, statement: &str, values: &str) -> (i64, i64) {
+    let mut conn = world.connect().await;
+    for setting in ["enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"] {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("SET {setting} = off")))
+            .execute(&mut conn)
+            .await
+            .unwrap();
+    }
+    let statement: String =
+        statement.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
+    let plain = statement.replace(['!', '?'], "");
+    let sql = format!("PREPARE measured AS {plain}; SET plan_cache_mode = force_generic_plan");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut conn).await.unwrap();
+    let explain = format!(
+        "EXPLAIN (ANALYZE, WAL, COSTS OFF, TIMING OFF, FORMAT JSON) EXECUTE measured({values})"
+    );
+    let row = sqlx::raw_sql(sqlx::AssertSqlSafe(explain)).fetch_one(&mut conn).await.unwrap();
+    let explained: serde_json::Value = row.get(0);
+    let plan = explained.pointer("/0/Plan").unwrap();
+    (scanned(plan), written(plan))
+}
+
+/// The bytes of WAL that a plan has written: what each node that writes adds to what its input wrote.
+fn written(plan: &serde_json::Value) -> i64 {
+    let bytes = |node: &serde_json::Value| node["WAL Bytes"].as_i64().unwrap_or_default();
+    let children = plan["Plans"].as_array().cloned().unwrap_or_default();
+    let inputs = children.iter().filter(|child| child["Parent Relationship"] != "InitPlan");
+    let writes = matches!(plan["Node Type"].as_str().unwrap(), "ModifyTable" | "LockRows");
+    let here = if writes { bytes(plan) - inputs.map(bytes).sum::<i64>() } else { 0 };
+    here + children.iter().map(written).sum::<i64>()
+}
+
+/// The rows of `engine.job` that a plan has looked at.
+fn scanned(plan: &serde_json::Value) -> i64 {
+    let here =
+        if plan["Relation Name"] == "job" && plan["Node Type"].as_str().unwrap().contains("Scan") {
+            let rows = |name: &str| plan[name].as_f64().unwrap_or_default();
+            let each = rows("Actual Rows") + rows("Rows Removed by Filter");
+            #[expect(clippy::cast_possible_truncation, reason = "a count")]
+            let all = (each * rows("Actual Loops")) as i64;
+            all
+        } else {
+            0
+        };
+    let children = plan["Plans"].as_array().cloned().unwrap_or_default();
+    here + children.iter().map(scanned).sum::<i64>()
+}
+
+const EARLY: &str = "'1970-01-01'";
+
+fn claim_values(free: i64, worker: &str) -> String {
+    format!(
+        "'{{default}}', '{{{free}}}', ARRAY[{EARLY}::timestamptz], ARRAY[{EARLY}::timestamptz], ARRAY[{EARLY}::timestamptz], ARRAY[{EARLY}::timestamptz], '{worker}'"
+    )
+}
+
+#[tokio::test]
+async fn an_empty_claim_touches_no_row_however_many_are_scheduled() {
+    let world = World::lab(|_, _| Box::pin(async { Ok(()) })).await;
+    let later: Vec<NewJob> =
+        (0..5_000).map(|_| Script::default().job().after(Duration::from_secs(3_600))).collect();
+    let mut conn = world.pool().acquire().await.unwrap();
+    assert_eq!(enqueue(&mut conn, &later).await.unwrap().len(), 5_000);
+    drop(conn);
+    let values = claim_values(100, "00000000-0000-0000-0000-000000000001");
+    assert_eq!(explain(&world, CLAIM, &values).await, (0, 0), "rows touched, bytes of WAL");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn jobs_and_steps_cost_no_more_wal_than_they_did() {
+    let world = World::lab(|_, _| Box::pin(async { Ok(()) })).await;
+    let worker = "00000000-0000-0000-0000-000000000001";
+    world
+        .execute(&format!(
+            "INSERT INTO engine.worker (id, host, pid, version, lease) VALUES ('{worker}', 'test', 1, '0', '1 h')"
+        ))
+        .await;
+    let ids: Vec<String> =
+        (0..100).map(|number| format!("01a1fcc5-1ad5-7000-8000-{number:012}")).collect();
+    let ids = format!("'{{{}}}'", ids.join(","));
+    let all = |value: &str| format!("array_fill({value}, ARRAY[100])");
+    let enqueued = format!(
+        "{ids}, {nil}, {kind}, {queue}, {priority}, {none_at}, {none_in}, {payload}, '{{}}', '{{}}', '{{}}', '{{}}', '1', NULL, '{{}}'",
+        nil = all("'00000000-0000-0000-0000-000000000000'::uuid"),
+        kind = all("'test.script'::text"),
+        queue = all("'default'::text"),
+        priority = all("2::smallint"),
+        none_at = all("NULL::timestamptz"),
+        none_in = all("NULL::double precision"),
+        payload = all("'{\"label\":\"x\"}'::text"),
+    );
+    let tokens = all("1::bigint");
+    let steps = format!(
+        "'{worker}', {ids}, {tokens}, {begins}, {one}, {done}, {output}, {sealed}, {one}, {took}",
+        begins = all("'two'::text"),
+        one = all("1"),
+        done = all("'one'::text"),
+        output = all("'1'::text"),
+        sealed = all("NULL::bytea"),
+        took = all("0.001::double precision"),
+    );
+    let ends = format!("'{worker}', {ids}, {tokens}, {}", all("'completed'::text"));
+    let mut bytes = Vec::new();
+    for (statement, values) in [
+        (ENQUEUE, enqueued),
+        (CLAIM, claim_values(100, worker)),
+        (CHECKPOINT, steps),
+        (FINISH, ends),
+    ] {
+        bytes.push(explain(&world, statement, &values).await.1 / 100);
+    }
+    assert_eq!(world.count("engine.history").await, 100, "all four did what they are measured at");
+    assert_eq!(world.count("engine.step").await, 100);
+    // Enqueue, claim, step, ack.
+    let allowed = [352, 172, 336, 302];
+    let dearer = bytes.iter().zip(allowed).any(|(bytes, allowed)| *bytes > allowed);
+    assert!(!dearer, "{bytes:?} bytes of WAL each, {allowed:?} allowed");
+    world.close().await;
+}
