@@ -1,5 +1,5 @@
 -- The most ordinary writes of attempts of process $1, lean because they are the most frequent: a step is done, the next
--- begins, and the job goes on. As flush.sql; no row of a done step can be there yet. Returns who owned their job.
+-- begins, and the job goes on. As flush.sql; no row of a done step can be there yet. Returns how many owned their job.
 -- Index: job_pkey, step_pkey.
 WITH kept AS (
     UPDATE engine.job j
@@ -14,4 +14,4 @@ WITH kept AS (
     SELECT id, done, 'done', token, done_starts, output::json, sealed, engine.clock() - make_interval(secs => took), engine.clock()
     FROM kept WHERE done IS NOT NULL
 )
-SELECT id AS "id!", token AS "token!" FROM kept
+SELECT count(*) AS "owned!" FROM kept

@@ -1,20 +1,22 @@
 -- The ordinary writes of attempts of process $1, in one statement and one commit: a step that is done, the next that
 -- begins, the job's end, and jobs that begin here without having waited. Each row takes effect whole or, where its
--- attempt has been superseded, not at all (L2, L8): the update and the delete are the fence. Returns who owns, or owned,
--- their job. Moves: running -> completed | degraded, nothing -> running. Index: job_pkey, step_pkey, worker_pkey.
+-- attempt has been superseded, not at all (L2, L8): the update and the delete are the fence. Returns how many own, or
+-- owned, their job. Moves: running -> completed | degraded, nothing -> running. Index: job_pkey, step_pkey, worker_pkey.
 -- The rows come in the order of their ids, so that two writers never wait for each other. As in a claim, the process's
--- own row is locked before a job begins. $20 says of a done step that no row of it can be there yet, which saves looking.
+-- own row is locked before a job begins; $21 is the step that it begins with. $20 says of a done step that no row of it
+-- can be there yet, which saves looking.
 WITH me AS MATERIALIZED (
     SELECT FROM engine.worker WHERE id = $1 AND cardinality($12::uuid[]) > 0 FOR KEY SHARE
 ), starts AS MATERIALIZED (
-    SELECT * FROM unnest($12::uuid[], $13::uuid[], $14::text[], $15::text[], $16::smallint[], $17::text[], $18::text[])
-        AS s(id, workspace, kind, queue, priority, payload, plan)
+    SELECT * FROM unnest($12::uuid[], $13::uuid[], $14::text[], $15::text[], $16::smallint[], $17::text[], $18::text[], $21::text[])
+        AS s(id, workspace, kind, queue, priority, payload, plan, begins)
 ), started AS (
-    INSERT INTO engine.job (id, workspace, kind, queue, priority, run_at, state, token, attempt, worker, payload)
-    SELECT id, workspace, kind, queue, priority, engine.clock(), 1, 1, 1, $1, payload::json
+    INSERT INTO engine.job (id, workspace, kind, queue, priority, run_at, state, token, attempt, worker, step, starts, begun_at, payload)
+    SELECT id, workspace, kind, queue, priority, engine.clock(), 1, 1, 1, $1, begins, (begins IS NOT NULL)::integer,
+           CASE WHEN begins IS NOT NULL THEN engine.clock() END, payload::json
     FROM starts WHERE EXISTS (SELECT FROM me)
     ON CONFLICT DO NOTHING
-    RETURNING id, token
+    RETURNING id
 ), runs AS (
     INSERT INTO engine.run (id, workspace, kind, version, plan)
     SELECT s.id, s.workspace, s.kind, $19, s.plan::jsonb FROM starts s
@@ -33,7 +35,8 @@ WITH me AS MATERIALIZED (
 ), gone AS (
     DELETE FROM engine.job j USING input i
     WHERE i.outcome IS NOT NULL AND j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)
-    RETURNING j.*, i.outcome, i.done, i.output, i.sealed, i.done_starts, i.took, i.fresh
+    RETURNING j.id, j.workspace, j.kind, j.queue, j.priority, i.outcome, j.token, j.attempt, j.crashes, j.unique_key, j.payload, j.created_at,
+              i.done, i.output, i.sealed, i.done_starts, i.took, i.fresh
 ), ended AS (
     INSERT INTO engine.history (id, workspace, kind, queue, priority, outcome, token, attempt, crashes, unique_key, payload, created_at)
     SELECT id, workspace, kind, queue, priority, outcome, token, attempt, crashes, unique_key, payload, created_at FROM gone
@@ -54,4 +57,4 @@ WITH me AS MATERIALIZED (
         started_at = excluded.started_at, finished_at = excluded.finished_at
     WHERE s.state <> 'done'
 )
-SELECT id AS "id!", token AS "token!" FROM kept UNION ALL SELECT id, token FROM gone UNION ALL SELECT id, token FROM started
+SELECT (SELECT count(*) FROM kept) + (SELECT count(*) FROM gone) + (SELECT count(*) FROM started) AS "owned!"

@@ -29,6 +29,8 @@ pub(crate) struct Claimed {
     pub(crate) crashes: i32,
     /// The step that an earlier attempt began and is not known to have ended, and how often it was begun.
     pub(crate) begun: Option<(String, i32)>,
+    /// The step that was written as begun together with the job, which began here.
+    pub(crate) foreseen: Option<&'static str>,
     /// JSON.
     pub(crate) payload: String,
 }
@@ -101,6 +103,7 @@ async fn perform<A: Send + Sync + 'static>(
         retry,
         plan: kind.plan(),
         begun: job.begun.clone(),
+        foreseen: job.foreseen,
     };
     let (result, (change, ending, then)) = match Run::resume(app, world, attempt).await {
         Ok(mut run) => {
@@ -265,7 +268,8 @@ async fn settle(committer: &Committer, job: &Claimed, change: Change) -> bool {
         }
         Err(error @ (CommitError::Refused(_) | CommitError::Enqueue(_))) => {
             tracing::error!(job = %job.claim.job, %error, "the attempt's end was refused");
-            let written = committer.commit(dead(job, Dead::Failed, refused(&error))).await;
+            let instead = dead(job, Dead::Failed, refused(&error));
+            let written = Box::pin(committer.commit(instead)).await;
             if let Err(error) = written {
                 tracing::error!(job = %job.claim.job, %error, "the refusal could not be written either");
             }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use foldhash::fast::RandomState;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
@@ -27,7 +28,7 @@ pub(crate) struct Lease {
     confirmed: watch::Sender<Instant>,
     /// Cancelled when the database has declared this incarnation dead.
     pub(crate) ended: CancellationToken,
-    attempts: Mutex<HashMap<Claim, Held>>,
+    attempts: Mutex<HashMap<Claim, Held, RandomState>>,
 }
 
 /// A claimed job in this process.
@@ -95,14 +96,16 @@ impl Lease {
         self.lock().extend(claims.map(|claim| (claim, Held::Waiting)));
     }
 
-    /// Notes that a job's attempt has begun; it is dropped where the job is no longer ours.
-    pub(crate) fn begin(&self, claim: Claim, attempt: AbortHandle) {
+    /// Notes that jobs' attempts have begun; those are dropped whose job is no longer ours.
+    pub(crate) fn begin(&self, begun: Vec<(Claim, AbortHandle)>) {
         let mut attempts = self.lock();
-        match attempts.get_mut(&claim) {
-            Some(Held::Lost) => attempt.abort(),
-            Some(_) if self.ended.is_cancelled() => attempt.abort(),
-            Some(held) => *held = Held::Running(attempt),
-            None => {} // It has ended already.
+        for (claim, attempt) in begun {
+            match attempts.get_mut(&claim) {
+                Some(Held::Lost) => attempt.abort(),
+                Some(_) if self.ended.is_cancelled() => attempt.abort(),
+                Some(held) => *held = Held::Running(attempt),
+                None => {} // It has ended already.
+            }
         }
     }
 
@@ -143,7 +146,7 @@ impl Lease {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Claim, Held>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Claim, Held, RandomState>> {
         // A panic while the map is locked leaves it whole: each change is one insert or remove.
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -182,11 +185,10 @@ mod tests {
         lease.hold([one, other, late].into_iter());
         let attempt = || tokio::spawn(std::future::pending::<()>());
         let (one_runs, other_runs, late_runs) = (attempt(), attempt(), attempt());
-        lease.begin(one, one_runs.abort_handle());
-        lease.begin(other, other_runs.abort_handle());
+        lease.begin(vec![(one, one_runs.abort_handle()), (other, other_runs.abort_handle())]);
         lease.lose(one);
         lease.lose(late);
-        lease.begin(late, late_runs.abort_handle());
+        lease.begin(vec![(late, late_runs.abort_handle())]);
         assert!(one_runs.await.unwrap_err().is_cancelled());
         assert!(late_runs.await.unwrap_err().is_cancelled(), "lost before it began");
         assert!(!other_runs.is_finished());

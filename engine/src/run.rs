@@ -57,6 +57,8 @@ pub struct Run<'a, A> {
     checkpoints: HashMap<String, Checkpoint>,
     /// The step that was begun last and is not known to have ended, over all attempts.
     begun: Option<Begun>,
+    /// The step whose beginning was written together with the job's own: if it is the first, it need not be written again.
+    foreseen: Option<&'static str>,
     mark: Mark,
     seen: HashSet<&'static str>,
     /// Checkpoints that the next write carries along: nothing external happens before it commits.

@@ -12,7 +12,8 @@ use apalis_core::task::Task;
 use apalis_core::task::task_id::RandomId;
 use apalis_core::worker::builder::WorkerBuilder;
 use apalis_core::worker::context::WorkerContext;
-use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::attempt::{self, Claimed, Stage};
@@ -38,14 +39,11 @@ pub(crate) async fn run<A: Send + Sync + 'static>(
 ) -> Result<(), WorkerError> {
     let name = stage.world.lease.worker.to_string();
     let serve = move |hand: Hand| {
-        let (alive, mut ended) = mpsc::channel::<Infallible>(1);
-        for ticket in hand {
-            begin(&stage, ticket, &freed, alive.clone());
-        }
-        drop(alive);
+        let (alive, ended) = oneshot::channel::<Infallible>();
+        begin(&stage, hand, &freed, alive);
         async move {
-            // Until every attempt has dropped its end.
-            ended.recv().await;
+            // Until every attempt has dropped its share of the sender.
+            drop(ended.await);
         }
     };
     let worker = WorkerBuilder::new(name).backend(Local { hands, returned }).build(serve);
@@ -56,42 +54,50 @@ pub(crate) async fn run<A: Send + Sync + 'static>(
     worker.run_until(stopped).await
 }
 
-/// Begins an attempt in a task of its own: all handlers of an apalis worker share one.
+/// Begins each attempt in a task of its own: all handlers of an apalis worker share one.
 fn begin<A: Send + Sync + 'static>(
     stage: &Arc<Stage<A>>,
-    ticket: Ticket,
+    hand: Hand,
     freed: &Arc<Notify>,
-    alive: mpsc::Sender<Infallible>,
+    alive: oneshot::Sender<Infallible>,
 ) {
-    let claim = ticket.job.claim;
     let lease = Arc::clone(&stage.world.lease);
-    let place =
-        Place { claim, lease, slot: Some(ticket.slot), freed: Arc::clone(freed), _alive: alive };
-    let (stage, job) = (Arc::clone(stage), ticket.job);
-    let attempt = tokio::spawn({
-        let stage = Arc::clone(&stage);
-        async move {
-            let _place = place;
-            attempt::run(stage.app.as_ref(), &stage.world, &stage.registry, job).await;
-        }
-    });
-    stage.world.lease.begin(claim, attempt.abort_handle());
+    let common = Arc::new(Common { lease, freed: Arc::clone(freed), _alive: alive });
+    let attempts: Vec<(Claim, AbortHandle)> = hand
+        .into_iter()
+        .map(|Ticket { job, slot }| {
+            let claim = job.claim;
+            let place = Place { claim, slot: Some(slot), common: Arc::clone(&common) };
+            let stage = Arc::clone(stage);
+            let attempt = tokio::spawn(async move {
+                let _place = place;
+                attempt::run(stage.app.as_ref(), &stage.world, &stage.registry, job).await;
+            });
+            (claim, attempt.abort_handle())
+        })
+        .collect();
+    stage.world.lease.begin(attempts);
 }
 
 /// What an attempt takes up in this process, until it ends in whatever way.
 struct Place {
     claim: Claim,
-    lease: Arc<Lease>,
     slot: Option<OwnedSemaphorePermit>,
+    common: Arc<Common>,
+}
+
+/// What the attempts of a hand share.
+struct Common {
+    lease: Arc<Lease>,
     freed: Arc<Notify>,
-    _alive: mpsc::Sender<Infallible>,
+    _alive: oneshot::Sender<Infallible>,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.lease.release(self.claim);
+        self.common.lease.release(self.claim);
         drop(self.slot.take());
-        self.freed.notify_one();
+        self.common.freed.notify_one();
     }
 }
 

@@ -46,6 +46,9 @@ impl Starter {
     /// is not running, serves another queue or has no free slot, and where the job has a time, an idempotency key or a
     /// unique key. Either way it survives the process: what it had begun goes on elsewhere (P5).
     ///
+    /// The first step of its plan is written as begun along with it, which saves that step a commit. So it counts as begun
+    /// from here on until the attempt begins another one, or ends.
+    ///
     /// # Errors
     /// As [`Enqueuer::enqueue`].
     pub async fn start(&self, job: NewJob) -> Result<Enqueued, EnqueueError> {
@@ -72,6 +75,7 @@ impl Starter {
             attempt: 1,
             crashes: 0,
             begun: None,
+            foreseen: job.first_step,
             payload: job.payload.clone(),
         };
         // Held before it is written, so that a drain meanwhile gives it back.

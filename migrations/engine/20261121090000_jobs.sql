@@ -50,7 +50,7 @@ CREATE TABLE engine.job (
     queue      text COLLATE "C" NOT NULL,
     priority   smallint NOT NULL CHECK (priority BETWEEN 0 AND 3),
     run_at     timestamptz NOT NULL,
-    state      smallint NOT NULL DEFAULT 0 CHECK (state IN (0, 1)), -- 0 ready or scheduled, 1 running
+    state      smallint NOT NULL DEFAULT 0,                         -- 0 ready or scheduled, 1 running
     token      bigint NOT NULL DEFAULT 0,                           -- the fence: one more at each claim
     attempt    integer NOT NULL DEFAULT 0,                          -- claims that count against the retries
     crashes    integer NOT NULL DEFAULT 0,                          -- attempts that ended without a word
@@ -62,7 +62,7 @@ CREATE TABLE engine.job (
     begun_at   timestamptz,
     payload    json NOT NULL,
     created_at timestamptz NOT NULL DEFAULT engine.clock(),
-    CHECK ((state = 1) = (worker IS NOT NULL))
+    CHECK (state = (worker IS NOT NULL)::integer)
 ) WITH (fillfactor = 45, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 
 CREATE INDEX job_lane ON engine.job (queue, priority, run_at, id);

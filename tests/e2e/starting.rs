@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use autopilot_engine::{Ended, Enqueued, NewJob, Stop};
-use autopilot_tests::{Cut, Lab, Proxy, Script, World, eventually};
+use autopilot_engine::{Class, Ended, Enqueued, Failure, NewJob, Stop};
+use autopilot_tests::{Cut, Lab, PlannedScript, Proxy, Script, World, eventually};
 
 async fn gated() -> World<Lab> {
     let mut world = World::lab(|label, run| {
@@ -59,6 +59,96 @@ async fn a_started_job_outlives_its_process() {
     world.drain().await;
     assert_eq!(world.app.calls(), ["a", "a", "one"]);
     assert_eq!(world.count("engine.history WHERE token = 2 AND crashes = 1").await, 1);
+    world.finish().await;
+}
+
+/// What the job's row says has begun.
+const BEGUN: &str = "SELECT concat_ws('/', step, starts, begun_at IS NOT NULL) FROM engine.job";
+
+fn planned() -> NewJob {
+    NewJob::of(&PlannedScript::default()).unwrap()
+}
+
+#[tokio::test]
+async fn the_first_step_of_its_plan_is_on_disk_as_begun_together_with_the_job() {
+    let mut world = World::lab(|_, run| {
+        Box::pin(async move {
+            run.step_once("one", async |at| {
+                at.app.gate("in one").pass().await;
+                at.app.call("one", &at.key)
+            })
+            .await
+        })
+    })
+    .await;
+    world.config.listen = true;
+    let (process, starter) = world.start_here(world.pool().clone());
+    listening(&world).await;
+    let _started = starter.start(planned()).await.unwrap();
+    assert_eq!(world.texts(BEGUN).await, ["one/1/t"]);
+    world.app.gate("in one").reached(1).await;
+    assert_eq!(world.texts(BEGUN).await, ["one/1/t"], "begun once");
+    process.kill().await;
+    world.let_leases_lapse().await;
+    world.app.gate("in one").open();
+    world.drain_all().await;
+    assert_eq!(world.app.count("one"), 0, "nobody knows how far it came: it is not repeated");
+    assert_eq!(world.count("engine.dead_letter WHERE reason = 'review'").await, 1);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_run_that_begins_with_another_step_leaves_no_trace_of_the_first_in_its_plan() {
+    let mut world = World::lab(|_, run| {
+        Box::pin(async move {
+            run.app.note("tried");
+            if run.app.count("tried") == 1 {
+                run.step("two", async |at| {
+                    at.app.gate("in two").pass().await;
+                    Ok(())
+                })
+                .await?;
+                return Err(Stop::Failed(Failure::new(Class::TransientNetwork, "later", "")));
+            }
+            run.step_once("one", async |at| at.app.call("one", &at.key)).await
+        })
+    })
+    .await;
+    world.config.listen = true;
+    let (process, starter) = world.start_here(world.pool().clone());
+    listening(&world).await;
+    let _started = starter.start(planned()).await.unwrap();
+    world.app.gate("in two").reached(1).await;
+    assert_eq!(world.texts(BEGUN).await, ["two/1/t"]);
+    world.app.gate("in two").open();
+    world.idle().await;
+    process.stop().await;
+    world.drain_all().await;
+    assert_eq!(world.app.count("one"), 1, "it had not begun before");
+    assert_eq!(world.count("engine.step WHERE name = 'one' AND starts = 1").await, 1);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_attempt_that_ends_before_its_first_step_has_begun_none() {
+    let mut world = World::lab(|_, run| {
+        Box::pin(async move {
+            run.app.note("tried");
+            if run.app.count("tried") == 1 {
+                return Err(Stop::Failed(Failure::new(Class::TransientNetwork, "later", "")));
+            }
+            run.step_once("one", async |at| at.app.call("one", &at.key)).await
+        })
+    })
+    .await;
+    world.config.listen = true;
+    let (process, starter) = world.start_here(world.pool().clone());
+    listening(&world).await;
+    let _started = starter.start(planned()).await.unwrap();
+    world.idle().await;
+    process.stop().await;
+    world.drain_all().await;
+    assert_eq!(world.app.count("one"), 1);
     world.finish().await;
 }
 

@@ -38,6 +38,8 @@ pub(super) struct Starts<'c> {
     pub(super) priorities: Vec<i16>,
     pub(super) payloads: Vec<&'c str>,
     pub(super) plans: Vec<Option<&'c str>>,
+    /// The step that each begins with.
+    pub(super) begins: Vec<Option<&'static str>>,
 }
 
 impl<'c> Starts<'c> {
@@ -49,6 +51,7 @@ impl<'c> Starts<'c> {
         self.priorities.push(job.priority.number());
         self.payloads.push(&job.payload);
         self.plans.push(job.plan.as_deref());
+        self.begins.push(job.first_step);
     }
 }
 

@@ -3,57 +3,76 @@
 use std::collections::HashSet;
 
 use sqlx::{Connection, PgConnection};
-use uuid::Uuid;
 
 use super::CommitError;
 use super::change::Change;
 use super::columns::{Ordinary, claims};
+use super::resolve::standings;
 use super::writes::write_owned;
 use crate::enqueue::EnqueueError;
 use crate::ids::{JobId, WorkerId};
 use crate::lease::Claim;
 
-/// Writes ordinary changes: one statement, one commit. Returns the claims that held. `again` where they may have been
-/// written before.
+/// Which of the flushed changes held: those whose attempt still owned its job.
+#[derive(Debug)]
+pub(super) enum Held {
+    All,
+    Only(HashSet<Claim>),
+}
+
+impl Held {
+    pub(super) fn contains(&self, claim: &Claim) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(claims) => claims.contains(claim),
+        }
+    }
+}
+
+/// Writes ordinary changes: one statement, one commit. Where not all of them held, it is read which did. `again` where
+/// they may have been written before.
 pub(super) async fn flush_ordinary(
     conn: &mut PgConnection,
     worker: WorkerId,
     changes: &[&Change],
     again: bool,
-) -> Result<HashSet<Claim>, EnqueueError> {
+) -> Result<Held, EnqueueError> {
     let rows = Ordinary::of(changes, again);
-    let owned = if rows.only_end() {
-        finish(conn, worker, &rows).await?
+    let held = if rows.only_end() {
+        finish(&mut *conn, worker, &rows).await?
     } else if rows.only_step() {
-        checkpoint(conn, worker, &rows).await?
+        checkpoint(&mut *conn, worker, &rows).await?
     } else {
-        flush_mixed(conn, worker, &rows).await?
+        flush_mixed(&mut *conn, worker, &rows).await?
     };
-    Ok(owned)
-}
-
-fn claim((id, token): (Uuid, i64)) -> Claim {
-    Claim { job: JobId::from(id), token }
+    if usize::try_from(held).is_ok_and(|held| held == changes.len()) {
+        return Ok(Held::All);
+    }
+    let standings = standings(conn, worker, changes).await?;
+    let held = |change: &&&Change| {
+        standings.get(&change.claim).is_some_and(|standing| standing.held(change))
+    };
+    Ok(Held::Only(changes.iter().filter(held).map(|change| change.claim).collect()))
 }
 
 async fn finish(
     conn: &mut PgConnection,
     worker: WorkerId,
     rows: &Ordinary<'_>,
-) -> Result<HashSet<Claim>, sqlx::Error> {
+) -> Result<i64, sqlx::Error> {
     let outcomes = &rows.outcomes as &[Option<&str>];
     let finish =
         sqlx::query_file!("sql/finish.sql", worker.uuid(), &rows.ids, &rows.tokens, outcomes as _);
-    let owned = finish.fetch_all(conn).await?;
-    Ok(owned.into_iter().map(|row| claim((row.id, row.token))).collect())
+    let moved = finish.execute(conn).await?.rows_affected();
+    Ok(i64::try_from(moved).unwrap_or(i64::MAX))
 }
 
 async fn checkpoint(
     conn: &mut PgConnection,
     worker: WorkerId,
     rows: &Ordinary<'_>,
-) -> Result<HashSet<Claim>, sqlx::Error> {
-    let checkpoint = sqlx::query_file!(
+) -> Result<i64, sqlx::Error> {
+    let checkpoint = sqlx::query_file_scalar!(
         "sql/checkpoint.sql",
         worker.uuid(),
         &rows.ids,
@@ -66,16 +85,15 @@ async fn checkpoint(
         &rows.done_starts,
         &rows.took,
     );
-    let owned = checkpoint.fetch_all(conn).await?;
-    Ok(owned.into_iter().map(|row| claim((row.id, row.token))).collect())
+    checkpoint.fetch_one(conn).await
 }
 
 async fn flush_mixed(
     conn: &mut PgConnection,
     worker: WorkerId,
     rows: &Ordinary<'_>,
-) -> Result<HashSet<Claim>, sqlx::Error> {
-    let flush = sqlx::query_file!(
+) -> Result<i64, sqlx::Error> {
+    let flush = sqlx::query_file_scalar!(
         "sql/flush.sql",
         worker.uuid(),
         &rows.ids,
@@ -97,9 +115,9 @@ async fn flush_mixed(
         &rows.starting.plans as &[Option<&str>],
         crate::VERSION,
         &rows.fresh,
+        &rows.starting.begins as &[Option<&str>],
     );
-    let owned = flush.fetch_all(conn).await?;
-    Ok(owned.into_iter().map(|row| claim((row.id, row.token))).collect())
+    flush.fetch_one(conn).await
 }
 
 /// Writes changes of any kind in one transaction of several statements. Returns the claims that held.
@@ -107,14 +125,14 @@ pub(super) async fn flush_any(
     conn: &mut PgConnection,
     worker: WorkerId,
     changes: &[&Change],
-) -> Result<HashSet<Claim>, EnqueueError> {
+) -> Result<Held, EnqueueError> {
     let mut tx = conn.begin().await?;
     let owned = fence(&mut tx, worker, changes).await?;
     let ours: Vec<&Change> =
         changes.iter().copied().filter(|change| owned.contains(&change.claim)).collect();
     write_owned(&mut tx, worker, &ours).await?;
     tx.commit().await?;
-    Ok(owned)
+    Ok(Held::Only(owned))
 }
 
 /// Locks the jobs that the attempts still own.

@@ -1,10 +1,11 @@
-//! What became of a commit whose answer was lost (L12).
+//! What became of changes, read from the rows: of those whose answer was lost (L12), and of those among which not all
+//! took effect.
 
 use std::collections::HashMap;
 
-use sqlx::PgPool;
+use sqlx::PgConnection;
 
-use super::change::Change;
+use super::change::{Change, Finish};
 use super::columns::claims;
 use crate::ids::{JobId, WorkerId};
 use crate::lease::Claim;
@@ -12,27 +13,42 @@ use crate::lease::Claim;
 /// Where an attempt's job stands, as far as the attempt is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// Still ours and running: the flush did not commit, or it finished nothing; writing it again changes nothing.
+    /// Still ours and running.
     Owned,
-    /// The job left our hands under our token: the flush committed.
-    Settled,
+    /// Given back under our token.
+    Waits,
+    /// It left the queue under our token.
+    Left,
     /// Somebody else has it, or it is gone.
     Lost,
 }
 
-/// Reads it from the rows, by id and token.
+impl Standing {
+    /// Whether a change that was written found its job its own.
+    pub(super) const fn held(self, change: &Change) -> bool {
+        matches!(
+            (self, &change.finish),
+            (Self::Owned, None)
+                | (Self::Waits, Some(Finish::Again { .. } | Finish::Parked))
+                | (Self::Left, Some(Finish::Completed | Finish::Degraded | Finish::Dead { .. }))
+        )
+    }
+}
+
+/// Reads it from the rows, by id, token and process.
 pub(super) async fn standings(
-    pool: &PgPool,
+    conn: &mut PgConnection,
     worker: WorkerId,
     changes: &[&Change],
 ) -> Result<HashMap<Claim, Standing>, sqlx::Error> {
     let (jobs, tokens) = claims(changes.iter().map(|change| change.claim));
     let rows = sqlx::query_file!("sql/outcome_of.sql", worker.uuid(), &jobs, &tokens)
-        .fetch_all(pool)
+        .fetch_all(conn)
         .await?;
     let standing = |name: &str| match name {
         "owned" => Standing::Owned,
-        "settled" => Standing::Settled,
+        "waits" => Standing::Waits,
+        "left" => Standing::Left,
         _ => Standing::Lost,
     };
     Ok(rows

@@ -24,6 +24,8 @@ pub struct NewJob {
     pub(crate) payload: String,
     /// JSON.
     pub(crate) plan: Option<String>,
+    /// The first step of the plan.
+    pub(crate) first_step: Option<&'static str>,
 }
 
 /// When a job is to run, by the database's clock.
@@ -60,6 +62,7 @@ impl NewJob {
             } else {
                 Some(serde_json::to_string(plan).map_err(encode)?)
             },
+            first_step: plan.first().map(|planned| planned.name),
         })
     }
 

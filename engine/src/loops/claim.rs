@@ -208,6 +208,7 @@ impl Claimer {
                 attempt: row.attempt,
                 crashes: row.crashes,
                 begun: row.step.map(|step| (step, row.starts)),
+                foreseen: None,
                 payload: row.payload,
             };
             hand.push(Ticket { job, slot });

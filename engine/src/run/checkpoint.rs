@@ -60,6 +60,8 @@ pub(crate) struct Attempt {
     pub(crate) retry: Retry,
     pub(crate) plan: &'static [Planned],
     pub(crate) begun: Option<(String, i32)>,
+    /// The step that the job's row says has begun, because the job began here together with it.
+    pub(crate) foreseen: Option<&'static str>,
 }
 
 impl<'a, A> Run<'a, A> {
@@ -67,7 +69,9 @@ impl<'a, A> Run<'a, A> {
     pub(crate) async fn resume(app: &'a A, world: &'a World, attempt: Attempt) -> Result<Self> {
         // The first claim of a job finds no checkpoints, so it does not ask for any.
         let checkpoints = if attempt.claim.token > 1 {
-            load(&world.pool, world.vault.as_ref(), attempt.workspace, attempt.claim.job).await?
+            let (pool, vault) = (&world.pool, world.vault.as_ref());
+            // Boxed, for most attempts do without it.
+            Box::pin(load(pool, vault, attempt.workspace, attempt.claim.job)).await?
         } else {
             HashMap::new()
         };
@@ -81,7 +85,9 @@ impl<'a, A> Run<'a, A> {
             plan: attempt.plan,
             checkpoints,
             begun: attempt.begun.map(|(step, starts)| Begun { step: step.into(), starts }),
-            mark: Mark::Keep,
+            foreseen: attempt.foreseen,
+            // Until that step begins, the row says too much.
+            mark: attempt.foreseen.map_or(Mark::Keep, |_| Mark::Clear),
             seen: std::collections::HashSet::new(),
             pending: Vec::new(),
             failures: Vec::new(),
@@ -108,6 +114,7 @@ impl<'a, A> Run<'a, A> {
     /// Notes that a step begins. The job's row has room for one: where another begun step stands there, that one's
     /// record moves to a row of its own.
     pub(super) fn begin(&mut self, step: &'static str) {
+        let foreseen = self.foreseen.take() == Some(step);
         let before = self.begun.take();
         let mut starts = self.checkpoints.get(step).map_or(0, |checkpoint| checkpoint.starts);
         match before {
@@ -123,7 +130,7 @@ impl<'a, A> Run<'a, A> {
         }
         let starts = starts + 1;
         self.begun = Some(Begun { step: step.into(), starts });
-        self.mark = Mark::Begin { step, starts };
+        self.mark = if foreseen { Mark::Keep } else { Mark::Begin { step, starts } };
         self.current = Some(Current { name: step, starts, since: Instant::now() });
     }
 

@@ -117,8 +117,11 @@ impl<A> Run<'_, A> {
         self.retry.delay(failure.class, self.attempt.unsigned_abs(), 0.0).is_some()
     }
 
-    /// Writes what waits and learns whether the attempt still owns its job.
+    /// Writes what waits, if anything does, and learns whether the attempt still owns its job.
     pub(super) async fn write_pending(&mut self) -> Result {
+        if self.mark == Mark::Keep && self.pending.is_empty() && self.failures.is_empty() {
+            return Ok(());
+        }
         let mut change = Change::of(self.claim);
         change.mark = std::mem::replace(&mut self.mark, Mark::Keep);
         change.steps = std::mem::take(&mut self.pending);
