@@ -8,7 +8,6 @@
 mod change;
 mod columns;
 mod flush;
-mod inbox;
 mod resolve;
 mod writer;
 mod writes;
@@ -21,11 +20,11 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use change::{AttemptFailure, Change, Dead, Finish, Mark, StepState, StepWrite, Wake};
 pub(crate) use flush::fence;
-use inbox::Inbox;
 use writer::Writer;
 pub(crate) use writes::write_owned;
 
 use crate::enqueue::EnqueueError;
+use crate::group::Group;
 use crate::ids::WorkerId;
 
 /// Whether the attempt still owned its job when it wrote.
@@ -66,20 +65,16 @@ pub(crate) struct Committer {
     changes: mpsc::Sender<Box<Pending>>,
 }
 
-/// So many changes wait at most; beyond it the attempts wait. One flush takes all of them.
-const QUEUE: usize = 1024;
-
 /// So many flushes are on their way at a time, each on a connection of its own.
 const WRITERS: usize = 2;
 
 impl Committer {
     /// Starts the committer of a process. It stops when every handle is gone, or gives up when `ended` is cancelled.
     pub(crate) fn start(pool: PgPool, worker: WorkerId, ended: CancellationToken) -> Self {
-        let (changes, inbox) = mpsc::channel(QUEUE);
-        let inbox = Arc::new(Inbox::new(inbox));
+        let (changes, group) = Group::new();
         for number in 1..=WRITERS {
             let writer = Writer::new(pool.clone(), worker, number);
-            tokio::spawn(writer.run(Arc::clone(&inbox), ended.clone()));
+            tokio::spawn(writer.run(Arc::clone(&group), ended.clone()));
         }
         Self { changes }
     }

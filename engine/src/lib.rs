@@ -6,6 +6,7 @@ mod config;
 pub mod doctor;
 mod enqueue;
 mod failure;
+mod group;
 mod ids;
 mod job;
 mod lease;

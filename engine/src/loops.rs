@@ -3,6 +3,7 @@
 
 pub(crate) mod claim;
 pub(crate) mod heartbeat;
+pub(crate) mod hints;
 pub(crate) mod lanes;
 pub(crate) mod listen;
 mod queues;

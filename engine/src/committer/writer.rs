@@ -1,4 +1,4 @@
-//! A task that writes what the committer's inbox holds, however often it takes, and answers.
+//! A task that writes what attempts hand in, however often it takes, and answers.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use super::flush::{self, Held};
-use super::inbox::Inbox;
 use super::resolve::{self, Standing};
-use super::{Answer, Batch, Change, CommitError, Ownership};
+use super::{Answer, Batch, Change, CommitError, Ownership, Pending};
 use crate::enqueue::EnqueueError;
+use crate::group::Group;
 use crate::ids::WorkerId;
 use crate::lease::Claim;
 use crate::line::Line;
@@ -32,12 +32,8 @@ impl Writer {
         Self { line, pool, worker }
     }
 
-    pub(super) async fn run(mut self, inbox: Arc<Inbox>, ended: CancellationToken) {
-        loop {
-            let mut batch = inbox.take().await;
-            if batch.is_empty() {
-                return;
-            }
+    pub(super) async fn run(mut self, group: Arc<Group<Box<Pending>>>, ended: CancellationToken) {
+        while let Some((mut batch, _turn)) = group.take().await {
             // In the order of their ids, so that two writers never wait for each other.
             batch.sort_unstable_by_key(|pending| pending.change.claim.job);
             let (ordinary, others): (Batch, Batch) =
@@ -46,7 +42,6 @@ impl Writer {
                 () = self.write_all(ordinary, others) => {}
                 () = ended.cancelled() => self.line.cut(),
             }
-            inbox.flushed();
         }
     }
 

@@ -1,8 +1,9 @@
-//! Group commit for enqueues that own their transaction: all callers of a process hand their jobs to one task, which
-//! inserts whatever waits with one statement and one commit, and answers each after it. No timer: alone, an enqueue costs
+//! Group commit for enqueues that own their transaction: all callers of a process hand their jobs to two tasks, which
+//! insert whatever waits with one statement and one commit, and answer each after it. No timer: alone, an enqueue costs
 //! one commit; under load, a fraction of one.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::{Connection, PgPool};
@@ -11,12 +12,13 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{Along, EnqueueError, Enqueued, NewJob, enqueue_and};
+use crate::group::Group;
 use crate::ids::JobId;
 use crate::line::{Broken, Line};
-use crate::loops::listen::Hints;
+use crate::loops::hints::Hints;
 
-/// So many jobs wait at most; beyond it the callers wait. One statement takes all of them.
-const QUEUE: usize = 1024;
+/// So many batches are on their way at a time, each on a connection of its own.
+const WRITERS: usize = 2;
 
 /// A batch that waits so long for somebody else's key is taken apart, so that nobody else waits with it.
 const PATIENCE: &str = "100ms";
@@ -28,23 +30,28 @@ const RETRY_PAUSE: Duration = Duration::from_millis(20);
 const GIVE_UP: Duration = Duration::from_secs(30);
 
 type Answer = oneshot::Sender<Result<Enqueued, EnqueueError>>;
+type Waiting = (NewJob, Answer);
+type Batch = Vec<Waiting>;
 
 /// Enqueues jobs outside of any transaction of the caller's, many callers with one commit; cheap to clone.
 ///
 /// The workers of other processes are woken along with the commit, so a [`Waker`](crate::Waker) is not needed beside it.
 #[derive(Debug, Clone)]
 pub struct Enqueuer {
-    jobs: mpsc::Sender<(NewJob, Answer)>,
+    jobs: mpsc::Sender<Waiting>,
 }
 
 impl Enqueuer {
-    /// Starts the task, which has a connection of its own. It ends when every handle is gone.
+    /// Starts its two tasks, each of which has a connection of its own. They end when every handle is gone.
     #[must_use]
     pub fn start(pool: PgPool) -> Self {
-        let (jobs, inbox) = mpsc::channel(QUEUE);
-        let line = Line::patient(&pool, "enqueuer", PATIENCE);
-        let task = Grouping { line, pool, guard: guard(), hints: Hints::default() };
-        tokio::spawn(task.run(inbox));
+        let (jobs, group) = Group::new();
+        let hints = Hints::default();
+        for number in 1..=WRITERS {
+            let line = Line::patient(&pool, &format!("enqueuer {number}"), PATIENCE);
+            let writer = Writer { line, pool: pool.clone(), guard: guard(), hints: hints.clone() };
+            tokio::spawn(writer.run(Arc::clone(&group)));
+        }
         Self { jobs }
     }
 
@@ -70,37 +77,19 @@ fn guard() -> i64 {
     i64::from_ne_bytes(random.to_ne_bytes())
 }
 
-type Batch = Vec<(NewJob, Answer)>;
-
-struct Grouping {
+struct Writer {
     line: Line,
     pool: PgPool,
     guard: i64,
     hints: Hints,
 }
 
-impl Grouping {
-    async fn run(mut self, mut inbox: mpsc::Receiver<(NewJob, Answer)>) {
-        let mut batch = Vec::with_capacity(QUEUE);
-        loop {
-            let hint = self.hints.next();
-            tokio::select! {
-                received = inbox.recv_many(&mut batch, QUEUE) => if received == 0 { return },
-                () = tokio::time::sleep_until(hint.unwrap_or_else(Instant::now)), if hint.is_some() => {
-                    self.send_owed_hints().await;
-                    continue;
-                }
-            }
-            // Those that became ready together get a chance to join.
-            tokio::task::yield_now().await;
-            while batch.len() < QUEUE
-                && let Ok(next) = inbox.try_recv()
-            {
-                batch.push(next);
-            }
+impl Writer {
+    async fn run(mut self, group: Arc<Group<Waiting>>) {
+        while let Some((batch, _turn)) = group.take().await {
             // What may need a second statement needs a transaction around both.
             let (single, careful): (Batch, Batch) =
-                batch.drain(..).partition(|(job, _)| job.unique.is_none());
+                batch.into_iter().partition(|(job, _)| job.unique.is_none());
             self.write(single).await;
             self.write(careful).await;
         }
@@ -112,7 +101,7 @@ impl Grouping {
             return;
         }
         let queues: HashSet<&str> = batch.iter().map(|(job, _)| job.queue.as_str()).collect();
-        let hints = self.hints.take(&queues);
+        let hints = self.hints.take(&queues, &self.pool);
         match self.insert(&batch, &hints).await {
             Ok(answers) => {
                 for ((_, answer), enqueued) in batch.into_iter().zip(answers) {
@@ -200,16 +189,6 @@ impl Grouping {
         for (job, answer) in batch {
             let pool = self.pool.clone();
             tokio::spawn(async move { reply(answer, alone(&pool, &job).await) });
-        }
-    }
-
-    async fn send_owed_hints(&mut self) {
-        let owed = self.hints.take_owed();
-        let sent = self
-            .line
-            .run(async |conn| sqlx::query_file!("sql/hint.sql", &owed).execute(conn).await);
-        if let Err(error) = sent.await {
-            tracing::debug!(%error, "no hint was sent; the next poll finds the work");
         }
     }
 }

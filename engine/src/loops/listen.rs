@@ -2,63 +2,21 @@
 //! transaction and at most once per queue and short interval, because Postgres serialises the commits of
 //! transactions that notify.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+use super::hints::DEBOUNCE;
 
 const CHANNEL: &str = "autopilot";
 
-/// At most one notification per queue in this time.
-const DEBOUNCE: Duration = Duration::from_millis(5);
-
 /// A broken listener tries again after this time; polling goes on meanwhile.
 const RECONNECT: Duration = Duration::from_secs(2);
-
-/// Which queues have been hinted at lately, and which are owed a hint.
-#[derive(Debug, Default)]
-pub(crate) struct Hints {
-    sent: HashMap<String, Instant>,
-    owed: HashSet<String>,
-}
-
-impl Hints {
-    /// Those of the queues that may be hinted at now; the others are owed a hint.
-    pub(crate) fn take(&mut self, queues: &HashSet<&str>) -> Vec<String> {
-        let now = Instant::now();
-        let mut due = Vec::new();
-        for queue in queues {
-            if self.sent.get(*queue).is_none_or(|sent| now.duration_since(*sent) >= DEBOUNCE) {
-                self.sent.insert((*queue).to_owned(), now);
-                self.owed.remove(*queue);
-                due.push((*queue).to_owned());
-            } else {
-                self.owed.insert((*queue).to_owned());
-            }
-        }
-        due
-    }
-
-    /// When the next owed hint is due, if any is owed.
-    pub(crate) fn next(&self) -> Option<Instant> {
-        self.owed.iter().filter_map(|queue| self.sent.get(queue)).min().map(|sent| *sent + DEBOUNCE)
-    }
-
-    /// The owed hints, which are sent now.
-    pub(crate) fn take_owed(&mut self) -> Vec<String> {
-        let now = Instant::now();
-        let owed: Vec<String> = self.owed.drain().collect();
-        for queue in &owed {
-            self.sent.insert(queue.clone(), now);
-        }
-        owed
-    }
-}
 
 /// Tells other processes that a queue has work; cheap to clone. Call it after the commit.
 #[derive(Debug, Clone)]
