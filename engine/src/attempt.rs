@@ -1,20 +1,22 @@
 //! One attempt, as a pipeline: decode, resume, run, settle.
 
+mod conclude;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 
-use crate::committer::{AttemptFailure, Change, CommitError, Committer, Dead, Finish, Ownership};
-use crate::config::CRASH_LIMIT;
-use crate::failure::{Class, Effect, Failure, Result, Stop};
+use crate::committer::{Change, CommitError, Committer, Dead, Finish, Ownership};
+use crate::failure::Stop;
 use crate::ids::WorkspaceId;
 use crate::lease::Claim;
 use crate::registry::{Registry, Runnable};
 use crate::retry::{self, Retry};
 use crate::run::boundary::Boundary;
 use crate::run::{Attempt, Ended, Ending, Run, WhenEnded, World, refused};
+use conclude::{CodeEnded, conclude, dead, panic_text, panicked, undecodable, unknown_kind};
 
 /// How long a job whose checkpoints could not be read waits before it is taken up again.
 const RESUME_PAUSE: Duration = Duration::from_millis(500);
@@ -126,135 +128,11 @@ async fn perform<A: Send + Sync + 'static>(
     Last { change: conclude(job, retry, result, change, ending), then }
 }
 
-/// How the job's code ended.
-enum CodeEnded {
-    Stopped(Result),
-    Panicked(String),
-}
-
 async fn guarded<A>(runnable: &dyn Runnable<A>, run: &mut Run<'_, A>) -> CodeEnded {
     match AssertUnwindSafe(runnable.run(run)).catch_unwind().await {
         Ok(result) => CodeEnded::Stopped(result),
         Err(panic) => CodeEnded::Panicked(panic_text(panic.as_ref())),
     }
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no text".to_owned())
-}
-
-/// The end of an attempt that panicked outside the job's own code.
-fn panicked(job: &Claimed, panic: &(dyn std::any::Any + Send)) -> Option<Change> {
-    let ending = Ending { degraded: false, waiting: false, step: None };
-    let ended = CodeEnded::Panicked(panic_text(panic));
-    conclude(job, Retry::DEFAULT, ended, Change::of(job.claim), ending)
-}
-
-/// Turns the end of the code into the end of the attempt.
-fn conclude(
-    job: &Claimed,
-    retry: Retry,
-    ended: CodeEnded,
-    mut change: Change,
-    ending: Ending,
-) -> Option<Change> {
-    let note = |change: &mut Change, failure: &Failure, retry_in| {
-        change.failures.push(AttemptFailure {
-            attempt: job.attempt,
-            step: ending.step,
-            failure: failure.clone(),
-            retry_in,
-        });
-    };
-    change.finish = Some(match ended {
-        CodeEnded::Stopped(Ok(())) if ending.waiting => Finish::Parked,
-        CodeEnded::Stopped(Ok(())) if ending.degraded => Finish::Degraded,
-        CodeEnded::Stopped(Ok(())) => Finish::Completed,
-        CodeEnded::Stopped(Err(Stop::Lost)) => return None,
-        CodeEnded::Stopped(Err(Stop::Parked | Stop::Waiting(_))) => Finish::Parked,
-        CodeEnded::Stopped(Err(Stop::Skipped { reason })) => {
-            let failure = Failure::new(Class::ConfigurationError, "skipped", reason);
-            note(&mut change, &failure, None);
-            Finish::Dead { reason: Dead::Failed, failure: Box::new(failure) }
-        }
-        CodeEnded::Stopped(Err(Stop::Failed(failure))) => {
-            let delay = retry.delay(failure.class, job.attempt.unsigned_abs(), retry::random());
-            note(&mut change, &failure, delay);
-            match delay {
-                Some(delay) => Finish::Again { delay, counts: true, crashed: false },
-                None if failure.class == Class::UnknownOutcome => {
-                    Finish::Dead { reason: Dead::Review, failure: Box::new(failure) }
-                }
-                None => Finish::Dead { reason: Dead::Failed, failure: Box::new(failure) },
-            }
-        }
-        CodeEnded::Panicked(text) => crashed(job, &mut change, &text, note),
-    });
-    // What a run enqueues goes out when it ends well, together with its last checkpoint (L8).
-    if !matches!(change.finish, Some(Finish::Completed | Finish::Degraded)) {
-        change.enqueue.clear();
-    }
-    Some(change)
-}
-
-/// A panic is a crash that did not take the process along: it counts as one (L7).
-fn crashed(
-    job: &Claimed,
-    change: &mut Change,
-    text: &str,
-    note: impl Fn(&mut Change, &Failure, Option<Duration>),
-) -> Finish {
-    let failure = Failure::new(
-        Class::ProvisioningError,
-        "panicked",
-        format!("the code of {} panicked: {text}", job.kind),
-    )
-    .effect(Effect::Unknown)
-    .action("mend the code, deploy it, then retry the job");
-    let delay = Duration::from_secs(1) * job.crashes.unsigned_abs().saturating_add(1);
-    if job.crashes + 1 >= CRASH_LIMIT {
-        note(change, &failure, None);
-        Finish::Dead { reason: Dead::Quarantined, failure: Box::new(failure) }
-    } else {
-        note(change, &failure, Some(delay));
-        Finish::Again { delay, counts: false, crashed: true }
-    }
-}
-
-fn unknown_kind(job: &Claimed, known: &str) -> Change {
-    let failure = Failure::new(
-        Class::ConfigurationError,
-        "unknown_kind",
-        format!("no code for kind {:?} in this version; known kinds: {known}", job.kind),
-    )
-    .action("deploy a version that knows the kind, then `autopilot jobs retry`");
-    dead(job, Dead::UnknownKind, failure)
-}
-
-fn undecodable(job: &Claimed, error: &serde_json::Error) -> Change {
-    let failure = Failure::new(
-        Class::ConfigurationError,
-        "undecodable",
-        format!("the payload does not fit kind {}: {error}", job.kind),
-    )
-    .action("deploy a version that reads it, then `autopilot jobs retry`");
-    dead(job, Dead::Undecodable, failure)
-}
-
-fn dead(job: &Claimed, reason: Dead, failure: Failure) -> Change {
-    let mut change = Change::of(job.claim);
-    change.failures.push(AttemptFailure {
-        attempt: job.attempt,
-        step: None,
-        failure: failure.clone(),
-        retry_in: None,
-    });
-    change.finish = Some(Finish::Dead { reason, failure: Box::new(failure) });
-    change
 }
 
 /// Writes the attempt's end. Where Postgres refuses it, a plain failure is written instead, so that no job is left

@@ -18,31 +18,33 @@ mod at;
 pub(crate) mod boundary;
 mod checkpoint;
 mod perform;
+mod resume;
 mod spec;
 mod transact;
+mod world;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::PgPool;
 
 pub use at::{At, StepKey};
 pub use spec::{Outcome, Step};
 
-use crate::committer::{AttemptFailure, Change, Committer, Mark, StepState, StepWrite, Wake};
+use crate::committer::{AttemptFailure, Change, Mark, StepState, StepWrite, Wake};
 use crate::enqueue::NewJob;
 use crate::failure::{Result, Stop};
 use crate::ids::{JobId, WorkspaceId};
 use crate::job::Planned;
-use crate::lease::{Claim, Lease};
+use crate::lease::Claim;
 use crate::retry::Retry;
-use crate::secrets::Vault;
-pub(crate) use checkpoint::Attempt;
 use checkpoint::{Begun, Checkpoint, Current};
 pub(crate) use perform::refused;
 use perform::{Promise, Weight};
+pub(crate) use resume::Attempt;
+pub use world::Ended;
+pub(crate) use world::{Ending, WhenEnded, World};
 
 /// One attempt of one run, as its code sees it.
 pub struct Run<'a, A> {
@@ -69,37 +71,6 @@ pub struct Run<'a, A> {
     degraded: bool,
     waiting: bool,
     when_ended: Option<WhenEnded<A>>,
-}
-
-/// What code of the job does after its attempt's end is committed.
-pub(crate) type WhenEnded<A> = Box<dyn FnOnce(&A, Ended) + Send + Sync>;
-
-/// How an attempt ended, once its end is committed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// Every step is done.
-    Completed,
-    /// Done as far as it goes.
-    Degraded,
-    /// It will be attempted again.
-    Again,
-    /// It sleeps or waits for an event.
-    Waiting,
-    /// It was set aside for a person.
-    SetAside,
-}
-
-/// What every attempt of a process shares.
-pub(crate) struct World {
-    pub(crate) pool: PgPool,
-    pub(crate) committer: Committer,
-    pub(crate) lease: std::sync::Arc<Lease>,
-    pub(crate) vault: Option<Vault>,
-    pub(crate) call_timeout: Duration,
-    /// The policy of kinds that state none of their own.
-    pub(crate) retry: Retry,
-    #[cfg(any(test, feature = "testing"))]
-    pub(crate) crash_points: Option<crate::testing::CrashPoints>,
 }
 
 impl<'a, A> Run<'a, A> {
@@ -273,13 +244,4 @@ impl<'a, A> Run<'a, A> {
         };
         (change, ending, self.when_ended)
     }
-}
-
-/// What an attempt's end needs to know of its steps.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Ending {
-    pub(crate) degraded: bool,
-    pub(crate) waiting: bool,
-    /// The step that was under way when the attempt stopped.
-    pub(crate) step: Option<&'static str>,
 }

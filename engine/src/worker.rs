@@ -1,21 +1,23 @@
 //! A worker process: registers its incarnation, starts the loops, runs attempts, drains and leaves.
 
+mod drain;
+
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sqlx::PgPool;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::attempt::Stage;
-use crate::committer::{Change, Committer, Finish};
+use crate::committer::Committer;
 use crate::config::WorkerConfig;
-use crate::lease::{Claim, Lease};
+use crate::lease::Lease;
 use crate::loops::claim::{Alarm, Claimer};
 use crate::loops::{heartbeat, listen, rescue};
 use crate::registry::Registry;
 use crate::run::World;
-use crate::runner::{self, Hand};
+use crate::runner::{self};
 use crate::secrets::Vault;
 use crate::starter::{Alive, Here, Starter};
 
@@ -226,55 +228,5 @@ impl<A: Send + Sync + 'static> Worker<A> {
 
     fn slots(&self) -> usize {
         self.config.queues.iter().map(|(_, slots)| slots).sum::<usize>().max(1)
-    }
-
-    /// Waits for what runs, releases what does not end in time, and leaves.
-    async fn drain(
-        &self,
-        stage: &Stage<A>,
-        mut running: tokio::task::JoinHandle<Result<(), apalis_core::error::WorkerError>>,
-        mut returned: mpsc::UnboundedReceiver<Hand>,
-    ) -> Result<End, WorkerError> {
-        let lease = &stage.world.lease;
-        if lease.ended.is_cancelled() {
-            running.abort();
-            return Ok(End::DeclaredDead);
-        }
-        let grace = tokio::time::timeout(self.config.drain, &mut running);
-        let in_time = tokio::select! {
-            finished = grace => finished.is_ok(),
-            () = lease.ended.cancelled() => return Ok(End::DeclaredDead),
-        };
-        if !in_time {
-            tracing::warn!(
-                attempts = lease.held().len(),
-                "the grace time is over; releasing what still runs"
-            );
-            running.abort();
-        }
-        while let Ok(hand) = returned.try_recv() {
-            tracing::debug!(jobs = hand.len(), "given back before they began");
-        }
-        let held = lease.held();
-        for claim in &held {
-            lease.lose(*claim);
-        }
-        release(&stage.world.committer, &held).await;
-        sqlx::query_file!("sql/worker_leave.sql", lease.worker.uuid()).execute(&self.pool).await?;
-        lease.end();
-        tracing::info!(worker = %lease.worker, released = held.len(), "worker drained");
-        Ok(End::Drained)
-    }
-}
-
-/// Gives jobs back with their token kept, so that another worker starts them at once (L9).
-async fn release(committer: &Committer, held: &[Claim]) {
-    for claim in held {
-        let mut change = Change::of(*claim);
-        change.finish =
-            Some(Finish::Again { delay: Duration::ZERO, counts: false, crashed: false });
-        if let Err(error) = committer.commit(change).await {
-            tracing::warn!(job = %claim.job, %error, "could not be released; it is taken over as after a crash");
-        }
     }
 }

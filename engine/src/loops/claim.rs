@@ -2,6 +2,9 @@
 //! once on a hint and when the next job is due, and looks with a growing interval otherwise; without any hint everything
 //! still works.
 
+mod doubt;
+mod look;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,10 +12,8 @@ use std::time::{Duration, Instant};
 use sqlx::PgPool;
 use tokio::sync::{Mutex, Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::jittered;
-use super::lanes::Seen;
 use super::queues::Queues;
 use crate::attempt::Claimed;
 use crate::config::WorkerConfig;
@@ -20,12 +21,10 @@ use crate::ids::{JobId, WorkspaceId};
 use crate::lease::{Claim, Lease};
 use crate::line::Line;
 use crate::runner::{Hand, Ticket};
+use doubt::Doubt;
 
 /// While jobs are being claimed, what late committers left behind is looked for this often.
 const SWEEP: Duration = Duration::from_millis(500);
-
-/// The safe marks are kept this often, if they moved: a process that starts walks what was claimed since.
-const KEEP: Duration = Duration::from_secs(1);
 
 /// What wakes the claim loop.
 #[derive(Debug, Clone, Default)]
@@ -51,14 +50,6 @@ pub(crate) struct Claimer {
     looked: Instant,
     kept: Instant,
     doubt: Option<Doubt>,
-}
-
-/// A claim failed, and nobody knows whether it took place (L12), or is going to: the server may still be at it when
-/// its connection has long been gone.
-#[derive(Debug)]
-struct Doubt {
-    failed: Instant,
-    looked: Instant,
 }
 
 impl Claimer {
@@ -119,9 +110,7 @@ impl Claimer {
                 Err(error) => {
                     tracing::warn!(%error, "claiming failed, trying again");
                     pause = self.poll.1;
-                    let now = Instant::now();
-                    self.doubt =
-                        Some(Doubt { failed: now, looked: now.checked_sub(SWEEP).unwrap_or(now) });
+                    self.doubt = Some(Doubt::new());
                     None
                 }
             };
@@ -224,82 +213,6 @@ impl Claimer {
             drop(self.hands.send(hand).await);
         }
         Ok(count)
-    }
-
-    /// Looks at every lane: moves the marks, and says in how long the next job is due.
-    async fn look(&mut self) -> Result<Option<Duration>, sqlx::Error> {
-        self.looked = Instant::now();
-        let names = self.queues.names();
-        let [critical, high, normal, low] = self.queues.safe();
-        let rows = self
-            .line
-            .run(async |conn| {
-                let look =
-                    sqlx::query_file!("sql/look.sql", &names, &critical, &high, &normal, &low);
-                look.fetch_all(conn).await
-            })
-            .await?;
-        let mut due_in: Option<Duration> = None;
-        for row in rows {
-            let seen = Seen {
-                priority: row.priority,
-                first: row.first,
-                now: row.now,
-                xmin: row.xmin.parse().unwrap_or(0),
-                xmax: row.xmax.parse().unwrap_or(u64::MAX),
-            };
-            if let Some(wait) = self.queues.seen(&row.queue, seen) {
-                due_in = Some(due_in.map_or(wait, |due| due.min(wait)));
-            }
-        }
-        self.keep_marks().await?;
-        Ok(due_in)
-    }
-
-    /// Keeps the safe marks now and then, if they moved.
-    async fn keep_marks(&mut self) -> Result<(), sqlx::Error> {
-        if self.kept.elapsed() < KEEP {
-            return Ok(());
-        }
-        self.kept = Instant::now();
-        let moved = self.queues.take_moved();
-        if !moved.queues.is_empty() {
-            sqlx::query_file!("sql/lane_keep.sql", &moved.queues, &moved.priorities, &moved.safe)
-                .execute(&self.pool)
-                .await?;
-        }
-        Ok(())
-    }
-
-    /// A claim whose answer was lost may have claimed jobs that nobody here knows of (L12): they are given back. It is
-    /// looked for until a look has succeeded a whole lease after the failure. No claim of ours is under way here.
-    async fn release_unheld(&mut self) {
-        let Some(doubt) = &mut self.doubt else { return };
-        if doubt.looked.elapsed() < SWEEP {
-            return;
-        }
-        doubt.looked = Instant::now();
-        let over = doubt.failed.elapsed() > self.lease.length;
-        let held: Vec<Uuid> = self.lease.held().iter().map(|claim| claim.job.uuid()).collect();
-        let released = sqlx::query_file!("sql/release_unheld.sql", self.lease.worker.uuid(), &held)
-            .execute(&self.pool)
-            .await;
-        match released {
-            Ok(done) if done.rows_affected() > 0 => {
-                tracing::warn!(
-                    jobs = done.rows_affected(),
-                    "gave back jobs of a claim whose answer was lost"
-                );
-            }
-            Ok(_) => {}
-            Err(error) => {
-                tracing::debug!(%error, "could not look for lost claims yet");
-                return;
-            }
-        }
-        if over {
-            self.doubt = None;
-        }
     }
 }
 

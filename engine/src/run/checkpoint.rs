@@ -1,21 +1,16 @@
 //! What earlier attempts left behind, and how a step answers from it.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::time::Instant;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::PgPool;
 
-use super::{Outcome, Promise, Run, Step, Weight, World};
+use super::{Outcome, Promise, Run, Step, Weight};
 use crate::committer::{Mark, StepState, StepWrite};
 use crate::failure::{Class, Effect, Failure, Result, Stop};
 use crate::ids::{JobId, WorkspaceId};
-use crate::job::Planned;
-use crate::lease::Claim;
-use crate::retry::Retry;
-use crate::secrets::{Place, Vault};
+use crate::secrets::Place;
 
 /// A step as an earlier attempt left it.
 #[derive(Debug, Clone)]
@@ -26,7 +21,7 @@ pub(super) struct Checkpoint {
     /// Its waking time has come.
     pub(super) due: bool,
     /// JSON.
-    output: String,
+    pub(super) output: String,
 }
 
 impl Checkpoint {
@@ -51,54 +46,7 @@ pub(super) struct Current {
     pub(super) since: Instant,
 }
 
-/// What a claim says about an attempt.
-#[derive(Debug, Clone)]
-pub(crate) struct Attempt {
-    pub(crate) claim: Claim,
-    pub(crate) workspace: WorkspaceId,
-    pub(crate) number: i32,
-    pub(crate) retry: Retry,
-    pub(crate) plan: &'static [Planned],
-    pub(crate) begun: Option<(String, i32)>,
-    /// The step that the job's row says has begun, because the job began here together with it.
-    pub(crate) foreseen: Option<&'static str>,
-}
-
-impl<'a, A> Run<'a, A> {
-    /// Takes a run up where its checkpoints say.
-    pub(crate) async fn resume(app: &'a A, world: &'a World, attempt: Attempt) -> Result<Self> {
-        // The first claim of a job finds no checkpoints, so it does not ask for any.
-        let checkpoints = if attempt.claim.token > 1 {
-            let (pool, vault) = (&world.pool, world.vault.as_ref());
-            // Boxed, for most attempts do without it.
-            Box::pin(load(pool, vault, attempt.workspace, attempt.claim.job)).await?
-        } else {
-            HashMap::new()
-        };
-        Ok(Self {
-            app,
-            world,
-            claim: attempt.claim,
-            workspace: attempt.workspace,
-            attempt: attempt.number,
-            retry: attempt.retry,
-            plan: attempt.plan,
-            checkpoints,
-            begun: attempt.begun.map(|(step, starts)| Begun { step: step.into(), starts }),
-            foreseen: attempt.foreseen,
-            // Until that step begins, the row says too much.
-            mark: attempt.foreseen.map_or(Mark::Keep, |_| Mark::Clear),
-            seen: std::collections::HashSet::new(),
-            pending: Vec::new(),
-            failures: Vec::new(),
-            enqueue: Vec::new(),
-            current: None,
-            degraded: false,
-            waiting: false,
-            when_ended: None,
-        })
-    }
-
+impl<A> Run<'_, A> {
     /// Begun before and not known to have ended: nobody knows how far it came.
     pub(super) fn was_begun(&self, step: &str) -> bool {
         let state = self.checkpoints.get(step).map(|checkpoint| checkpoint.state);
@@ -219,40 +167,7 @@ impl<'a, A> Run<'a, A> {
     }
 }
 
-async fn load(
-    pool: &PgPool,
-    vault: Option<&Vault>,
-    workspace: WorkspaceId,
-    job: JobId,
-) -> Result<HashMap<String, Checkpoint>> {
-    let rows = sqlx::query_file!("sql/load_steps.sql", job.uuid()).fetch_all(pool).await?;
-    let mut checkpoints = HashMap::with_capacity(rows.len());
-    for row in rows {
-        let Some(state) = StepState::parse(&row.state) else {
-            return Err(programming_error(
-                "unknown_step_state",
-                format!(
-                    "step {} is in state {}, which this version does not know",
-                    row.name, row.state
-                ),
-            ));
-        };
-        let output = match row.sealed {
-            None => row.output.unwrap_or_else(|| "null".to_owned()),
-            Some(sealed) => {
-                let vault = vault.ok_or_else(|| Stop::Failed(no_keyring()))?;
-                let place = place(workspace, job, &row.name);
-                let plain = vault.unseal(&place, &sealed).await.map_err(sealing)?;
-                String::from_utf8_lossy(&plain).into_owned()
-            }
-        };
-        checkpoints
-            .insert(row.name, Checkpoint { state, starts: row.starts, due: row.due, output });
-    }
-    Ok(checkpoints)
-}
-
-fn place(workspace: WorkspaceId, job: JobId, step: &str) -> Place<'static> {
+pub(super) fn place(workspace: WorkspaceId, job: JobId, step: &str) -> Place<'static> {
     Place { workspace, table: "engine.step", column: "sealed", row: format!("{job}/{step}").into() }
 }
 
@@ -275,15 +190,15 @@ fn unknown(step: &str) -> Failure {
     .action("look at the provider, then retry the run if nothing happened, or cancel it")
 }
 
-fn no_keyring() -> Failure {
+pub(super) fn no_keyring() -> Failure {
     Failure::new(Class::ConfigurationError, "no_keyring", "a sealed step output needs a keyring")
         .action("set ENCRYPTION_KEY to id:key, the key from `openssl rand -base64 32`")
 }
 
-fn sealing(error: impl std::error::Error) -> Stop {
+pub(super) fn sealing(error: impl std::error::Error) -> Stop {
     Stop::Failed(Failure::new(Class::ConfigurationError, "sealing", error.to_string()))
 }
 
-fn programming_error(code: &'static str, message: String) -> Stop {
+pub(super) fn programming_error(code: &'static str, message: String) -> Stop {
     Stop::Failed(Failure::new(Class::ConfigurationError, code, message))
 }

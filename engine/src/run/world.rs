@@ -1,0 +1,51 @@
+//! What surrounds an attempt: what all of a process share, and what is to be known of its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::PgPool;
+
+use crate::committer::Committer;
+use crate::lease::Lease;
+use crate::retry::Retry;
+use crate::secrets::Vault;
+
+/// What code of the job does after its attempt's end is committed.
+pub(crate) type WhenEnded<A> = Box<dyn FnOnce(&A, Ended) + Send + Sync>;
+
+/// How an attempt ended, once its end is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Every step is done.
+    Completed,
+    /// Done as far as it goes.
+    Degraded,
+    /// It will be attempted again.
+    Again,
+    /// It sleeps or waits for an event.
+    Waiting,
+    /// It was set aside for a person.
+    SetAside,
+}
+
+/// What every attempt of a process shares.
+pub(crate) struct World {
+    pub(crate) pool: PgPool,
+    pub(crate) committer: Committer,
+    pub(crate) lease: Arc<Lease>,
+    pub(crate) vault: Option<Vault>,
+    pub(crate) call_timeout: Duration,
+    /// The policy of kinds that state none of their own.
+    pub(crate) retry: Retry,
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) crash_points: Option<crate::testing::CrashPoints>,
+}
+
+/// What an attempt's end needs to know of its steps.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ending {
+    pub(crate) degraded: bool,
+    pub(crate) waiting: bool,
+    /// The step that was under way when the attempt stopped.
+    pub(crate) step: Option<&'static str>,
+}
