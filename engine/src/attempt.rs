@@ -15,7 +15,7 @@ use crate::lease::Claim;
 use crate::registry::{Registry, Runnable};
 use crate::retry::{self, Retry};
 use crate::run::boundary::Boundary;
-use crate::run::{Attempt, Ended, Ending, Run, WhenEnded, World, refused};
+use crate::run::{Ended, Run, WhenEnded, World, refused};
 use conclude::{CodeEnded, conclude, dead, panic_text, panicked, undecodable, unknown_kind};
 
 /// How long a job whose checkpoints could not be read waits before it is taken up again.
@@ -45,8 +45,10 @@ pub(crate) async fn run<A: Send + Sync + 'static>(
     job: Claimed,
 ) {
     // Whatever panics outside the job's own code (decoding, dropping) must not leave the job running for ever.
-    let performing = AssertUnwindSafe(perform(app, world, registry, &job)).catch_unwind();
-    let last = performing.await.unwrap_or_else(|panic| Last::plain(panicked(&job, panic.as_ref())));
+    let last = AssertUnwindSafe(perform(app, world, registry, &job))
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|panic| Last::plain(panicked(&job, panic.as_ref())));
     let Last { change: Some(change), then } = last else { return };
     world.reach(Boundary::BeforeAck, None).await;
     let ended = change.finish.as_ref().map(ended);
@@ -98,20 +100,9 @@ async fn perform<A: Send + Sync + 'static>(
         Retry::DEFAULT => world.retry,
         own => own,
     };
-    let attempt = Attempt {
-        claim: job.claim,
-        workspace: job.workspace,
-        number: job.attempt,
-        retry,
-        plan: kind.plan(),
-        begun: job.begun.clone(),
-        foreseen: job.foreseen,
-    };
-    let (result, (change, ending, then)) = match Run::resume(app, world, attempt).await {
-        Ok(mut run) => {
-            let result = guarded(runnable.as_ref(), &mut run).await;
-            (result, run.into_last_change())
-        }
+    let mut run = Run::new(app, world, job, retry, kind.plan());
+    let ended = match run.recall().await {
+        Ok(()) => guarded(runnable.as_ref(), &mut run).await,
         Err(Stop::Failed(failure)) if failure.class.retries() => {
             // Nothing of the job has run: that its checkpoints could not be read costs it no attempt.
             tracing::warn!(job = %job.claim.job, %failure, "could not be taken up, trying again");
@@ -120,12 +111,10 @@ async fn perform<A: Send + Sync + 'static>(
             change.finish = Some(Finish::Again { delay, counts: false, crashed: false });
             return Last::plain(Some(change));
         }
-        Err(stop) => {
-            let ending = Ending { degraded: false, waiting: false, step: None };
-            (CodeEnded::Stopped(Err(stop)), (Change::of(job.claim), ending, None))
-        }
+        Err(stop) => CodeEnded::Stopped(Err(stop)),
     };
-    Last { change: conclude(job, retry, result, change, ending), then }
+    let (change, ending, then) = run.into_last_change();
+    Last { change: conclude(job, retry, ended, change, ending), then }
 }
 
 async fn guarded<A>(runnable: &dyn Runnable<A>, run: &mut Run<'_, A>) -> CodeEnded {

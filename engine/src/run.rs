@@ -42,7 +42,6 @@ use crate::retry::Retry;
 use checkpoint::{Begun, Checkpoint, Current};
 pub(crate) use perform::refused;
 use perform::{Promise, Weight};
-pub(crate) use resume::Attempt;
 pub use world::Ended;
 pub(crate) use world::{Ending, WhenEnded, World};
 

@@ -1,4 +1,4 @@
-//! Taking a run up: what the claim says of the attempt, and what earlier attempts left behind.
+//! Taking a run up: what the claim tells, and what earlier attempts left behind.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,51 +6,37 @@ use sqlx::PgPool;
 
 use super::checkpoint::{Begun, Checkpoint, no_keyring, place, programming_error, sealing};
 use super::{Run, World};
+use crate::attempt::Claimed;
 use crate::committer::{Mark, StepState};
 use crate::failure::{Result, Stop};
 use crate::ids::{JobId, WorkspaceId};
 use crate::job::Planned;
-use crate::lease::Claim;
 use crate::retry::Retry;
 use crate::secrets::Vault;
 
-/// What a claim says about an attempt.
-#[derive(Debug, Clone)]
-pub(crate) struct Attempt {
-    pub(crate) claim: Claim,
-    pub(crate) workspace: WorkspaceId,
-    pub(crate) number: i32,
-    pub(crate) retry: Retry,
-    pub(crate) plan: &'static [Planned],
-    pub(crate) begun: Option<(String, i32)>,
-    /// The step that the job's row says has begun, because the job began here together with it.
-    pub(crate) foreseen: Option<&'static str>,
-}
-
 impl<'a, A> Run<'a, A> {
-    /// Takes a run up where its checkpoints say.
-    pub(crate) async fn resume(app: &'a A, world: &'a World, attempt: Attempt) -> Result<Self> {
-        // The first claim of a job finds no checkpoints, so it does not ask for any.
-        let checkpoints = if attempt.claim.token > 1 {
-            let (pool, vault) = (&world.pool, world.vault.as_ref());
-            // Boxed, for most attempts do without it.
-            Box::pin(load(pool, vault, attempt.workspace, attempt.claim.job)).await?
-        } else {
-            HashMap::new()
-        };
-        Ok(Self {
+    /// An attempt, as far as its claim tells.
+    pub(crate) fn new(
+        app: &'a A,
+        world: &'a World,
+        job: &Claimed,
+        retry: Retry,
+        plan: &'static [Planned],
+    ) -> Self {
+        let begun = job.begun.as_ref();
+        Self {
             app,
             world,
-            claim: attempt.claim,
-            workspace: attempt.workspace,
-            attempt: attempt.number,
-            retry: attempt.retry,
-            plan: attempt.plan,
-            checkpoints,
-            begun: attempt.begun.map(|(step, starts)| Begun { step: step.into(), starts }),
-            foreseen: attempt.foreseen,
+            claim: job.claim,
+            workspace: job.workspace,
+            attempt: job.attempt,
+            retry,
+            plan,
+            checkpoints: HashMap::new(),
+            begun: begun.map(|(step, starts)| Begun { step: step.clone().into(), starts: *starts }),
+            foreseen: job.foreseen,
             // Until that step begins, the row says too much.
-            mark: attempt.foreseen.map_or(Mark::Keep, |_| Mark::Clear),
+            mark: job.foreseen.map_or(Mark::Keep, |_| Mark::Clear),
             seen: HashSet::new(),
             pending: Vec::new(),
             failures: Vec::new(),
@@ -59,7 +45,18 @@ impl<'a, A> Run<'a, A> {
             degraded: false,
             waiting: false,
             when_ended: None,
-        })
+        }
+    }
+
+    /// Takes the run up where the checkpoints of earlier attempts say.
+    pub(crate) async fn recall(&mut self) -> Result {
+        // The first claim of a job finds no checkpoints, so it does not ask for any.
+        if self.claim.token > 1 {
+            let (pool, vault) = (&self.world.pool, self.world.vault.as_ref());
+            // Boxed, for most attempts do without it.
+            self.checkpoints = Box::pin(load(pool, vault, self.workspace, self.claim.job)).await?;
+        }
+        Ok(())
     }
 }
 
