@@ -16,9 +16,10 @@
 //! | `/_sandbox/twilio/bundles`, `/_sandbox/twilio/balance/{balance}` | what people do at Twilio |
 //! | `/_sandbox/whatsapp/templates` | what people do at Meta |
 //!
-//! What it leaves out: rate limits of its own, delivery reports, Twilio's addresses (any
-//! `AddressSid` will do), and WhatsApp's 24-hour window. State lives in memory; only the ledger
-//! outlives the process.
+//! A provider takes any number of calls unless a [`Limit`] is set; [`Sandbox::traffic`] says what came.
+//!
+//! What it leaves out: delivery reports, Twilio's addresses (any `AddressSid` will do), and WhatsApp's
+//! 24-hour window. State lives in memory; only the ledger outlives the process.
 
 mod admin;
 mod connection;
@@ -26,6 +27,7 @@ mod exchange;
 mod faults;
 mod json;
 mod ledger;
+mod limits;
 mod openai;
 mod options;
 mod provider;
@@ -40,6 +42,7 @@ mod whatsapp;
 pub use admin::{AdminError, CheckoutOutcome};
 pub use faults::{ActiveRule, Fault, Faults, Rule};
 pub use ledger::{DoubleEffect, Entry, Kind, Ledger, LedgerError, Record, Summary};
+pub use limits::{Limit, Traffic};
 pub use options::{Credentials, Options};
 pub use provider::Provider;
 pub use sandbox::{Sandbox, StartError};

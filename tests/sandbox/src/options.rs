@@ -1,7 +1,10 @@
 //! What a sandbox may be told.
 
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+
+use crate::{Limit, Provider};
 
 /// How to start a sandbox.
 #[derive(Debug, Clone)]
@@ -16,6 +19,8 @@ pub struct Options {
     pub credentials: Credentials,
     /// How many subaccounts may be open before Twilio's error 21480. Default 1000, as Twilio's.
     pub subaccount_limit: usize,
+    /// How many calls a provider takes; more are answered 429. Default: any number.
+    pub limits: HashMap<Provider, Limit>,
     /// The text that the model answers with.
     pub completion: String,
 }
@@ -30,6 +35,7 @@ impl Options {
             ledger: ledger.into(),
             credentials: Credentials::default(),
             subaccount_limit: 1000,
+            limits: HashMap::new(),
             completion: "Stark, dass du dranbleibst! Wann sehen wir dich diese Woche?".into(),
         }
     }

@@ -15,7 +15,7 @@ use crate::faults::Faults;
 use crate::ledger::{LedgerError, Record, Summary, Writer};
 use crate::server::{Shared, prefix, router};
 use crate::stripe::Checkout;
-use crate::{Options, Provider, smtp};
+use crate::{Options, Provider, Traffic, smtp};
 
 /// How long requests in flight may take to end when the sandbox stops.
 const GRACE: Duration = Duration::from_secs(2);
@@ -130,6 +130,11 @@ impl Sandbox {
     /// The fault rules in force.
     pub fn faults(&self) -> &Faults {
         &self.shared.faults
+    }
+
+    /// What arrived at a provider over HTTP, counted where it arrived.
+    pub fn traffic(&self, provider: Provider) -> Traffic {
+        self.shared.limits.traffic(provider)
     }
 
     /// Completes a checkout, and delivers its event where the checkout says so.

@@ -1,10 +1,10 @@
 //! The HTTP side: one pipeline for every provider.
 //!
-//! Receive, record the call, meet a fault, take effect, record the effects, answer. Each record is
+//! Receive, hold it against the limit, record the call, meet a fault, take effect, record the effects, answer. Each record is
 //! on disk before the next stage begins, so the ledger never knows less than the client.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
@@ -19,6 +19,7 @@ use crate::connection::Breakable;
 use crate::exchange::{Answer, Exchange, Payload, is_form};
 use crate::faults::{Fault, Faults};
 use crate::ledger::{Entry, Kind, LedgerError, Receipt, Writer};
+use crate::limits::{Limits, Refusal};
 use crate::state::State;
 use crate::{Options, Provider, admin};
 
@@ -30,6 +31,7 @@ const MAX_BODY: usize = 4 << 20;
 pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) faults: Faults,
+    pub(crate) limits: Limits,
     pub(crate) ledger: Writer,
     pub(crate) stop: CancellationToken,
     state: Mutex<State>,
@@ -38,8 +40,8 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(options: Options, ledger: Writer) -> Self {
         let state = Mutex::new(State::new(&options));
-        let (faults, stop) = (Faults::default(), CancellationToken::new());
-        Self { options, faults, ledger, stop, state }
+        let (faults, limits) = (Faults::default(), Limits::new(&options.limits));
+        Self { options, faults, limits, ledger, stop: CancellationToken::new(), state }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -99,12 +101,31 @@ async fn serve(
         Ok(exchange) => exchange,
         Err(refusal) => return refusal.into_response(),
     };
-    let fault = shared.faults.strike(provider, exchange.method.as_str(), &exchange.path);
-    let outcome = match record_call(shared, &exchange, fault.as_ref()).await {
-        Ok(()) => meet(shared, connection, &exchange, fault).await,
-        Err(error) => Err(error),
+    let outcome = match shared.limits.enter(provider, Instant::now()) {
+        Ok(_under_way) => answer(shared, connection, &exchange).await,
+        Err(refusal) => refuse(shared, &exchange, refusal).await,
     };
     outcome.unwrap_or_else(|error| Answer::text(500, &error.to_string())).into_response()
+}
+
+async fn answer(
+    shared: &Shared,
+    connection: &Breakable,
+    exchange: &Exchange,
+) -> Result<Answer, LedgerError> {
+    let method = exchange.method.as_str();
+    let fault = shared.faults.strike(exchange.provider, method, &exchange.path);
+    record_call(shared, exchange, fault.as_ref().map(Fault::name)).await?;
+    meet(shared, connection, exchange, fault).await
+}
+
+async fn refuse(
+    shared: &Shared,
+    exchange: &Exchange,
+    refusal: Refusal,
+) -> Result<Answer, LedgerError> {
+    record_call(shared, exchange, Some(refusal.name())).await?;
+    Ok(refusal.answer(exchange.provider))
 }
 
 async fn receive(provider: Provider, request: Request) -> Result<Exchange, Answer> {
@@ -139,12 +160,12 @@ async fn form(parts: &Parts, body: &Bytes) -> Result<Vec<(String, String)>, Form
 async fn record_call(
     shared: &Shared,
     exchange: &Exchange,
-    fault: Option<&Fault>,
+    fault: Option<&'static str>,
 ) -> Result<(), LedgerError> {
     let detail = json!({
         "method": exchange.method.as_str(), "path": exchange.path,
         "query": exchange.query.iter().map(|(name, value)| json!([name, value])).collect::<Value>(),
-        "fault": fault.map(Fault::name),
+        "fault": fault,
     });
     let route = exchange.provider.route(&shared.state(), exchange);
     shared.record(route.entry(exchange.provider, Kind::Call, detail)).await

@@ -1,11 +1,11 @@
 use std::time::Duration;
 
-use autopilot_sandbox::{Fault, Provider, Rule};
+use autopilot_sandbox::{Fault, Limit, Options, Provider, Rule};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::world::{World, expect};
+use crate::world::{World, expect, ledger_path};
 
 /// Sends a creation over a bare socket; gives what came back before the connection broke.
 async fn bare_creation(world: &World) -> (Vec<u8>, std::io::ErrorKind) {
@@ -156,4 +156,44 @@ async fn a_delayed_answer_comes_late_and_is_right() {
     let begun = std::time::Instant::now();
     expect(world.stripe_get("/v1/balance"), 200).await;
     assert!(begun.elapsed() >= delay);
+}
+
+#[tokio::test]
+async fn a_call_over_the_rate_is_refused_as_its_provider_refuses_and_has_no_effect() {
+    let mut options = Options::new(ledger_path());
+    let none = Limit::per_second(0);
+    options.limits = [(Provider::Twilio, none), (Provider::Stripe, none)].into();
+    let world = World::with(options).await;
+    let request = world.twilio_post("/Accounts.json", &[("FriendlyName", "studio")]);
+    let response = request.send().await.expect("an answer");
+    assert_eq!(response.status(), 429);
+    assert_eq!(response.headers()["retry-after"], "1");
+    assert_eq!(response.json::<serde_json::Value>().await.expect("JSON")["code"], 20429);
+    let response = world.stripe_get("/v1/balance").send().await.expect("an answer");
+    assert_eq!(response.status(), 429);
+    assert_eq!(response.headers()["stripe-rate-limited-reason"], "global-rate");
+    assert!(!response.headers().contains_key("retry-after"), "Stripe documents none");
+    let summary = world.summary();
+    assert_eq!((summary.calls, summary.effects), (2, 0), "a refused call is a call");
+    let traffic = world.sandbox.traffic(Provider::Twilio);
+    assert_eq!((traffic.calls, traffic.refused), (1, 1));
+}
+
+#[tokio::test]
+async fn a_call_beside_too_many_others_is_refused() {
+    let mut options = Options::new(ledger_path());
+    options.limits = [(Provider::Stripe, Limit::default().at_once(1))].into();
+    let world = World::with(options).await;
+    world.sandbox.faults().add(Rule::new(Provider::Stripe, Fault::Hang));
+    let hanging = tokio::spawn(world.stripe_get("/v1/balance").send());
+    while world.summary().calls == 0 {
+        tokio::task::yield_now().await;
+    }
+    let response = world.stripe_get("/v1/balance").send().await.expect("an answer");
+    assert_eq!(response.status(), 429);
+    let reasons: Vec<_> = response.headers().get_all("stripe-rate-limited-reason").iter().collect();
+    assert_eq!(reasons, ["global-concurrency"]);
+    assert_eq!(world.sandbox.traffic(Provider::Stripe).peak_at_once, 1);
+    world.sandbox.stop().await;
+    hanging.await.expect("no panic").expect_err("no answer");
 }

@@ -1,5 +1,7 @@
 //! Phone numbers: a search that promises nothing, and a purchase that costs money.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
@@ -23,13 +25,7 @@ struct Plan {
 /// Prefixes of local numbers, long enough that no number belongs to two of them.
 const PLANS: [Plan; 5] = [
     Plan { country: "DE", prefix: "+4930555", digits: 5, locality: "Berlin", regulated: true },
-    Plan {
-        country: "US",
-        prefix: "+1415555",
-        digits: 4,
-        locality: "San Francisco",
-        regulated: false,
-    },
+    Plan { country: "US", prefix: "+1415", digits: 7, locality: "San Francisco", regulated: false },
     Plan { country: "GB", prefix: "+4420555", digits: 5, locality: "London", regulated: false },
     Plan { country: "AT", prefix: "+431555", digits: 5, locality: "Wien", regulated: false },
     Plan { country: "CH", prefix: "+4144555", digits: 4, locality: "Zürich", regulated: false },
@@ -129,9 +125,11 @@ pub(super) fn search(
     let first = twilio.search_cursor;
     let wanted = SEARCH_LIMIT.min(wanted);
     twilio.search_cursor = first.wrapping_add(wanted);
+    let held: HashSet<&str> =
+        twilio.numbers.iter().map(|held| held.phone_number.as_str()).collect();
     let found: Vec<Value> = (0..plan.size())
         .map(|step| plan.number(first.wrapping_add(step)))
-        .filter(|number| !twilio.numbers.iter().any(|held| held.phone_number == *number))
+        .filter(|number| !held.contains(number.as_str()))
         .filter(|number| request.query("Contains").is_none_or(|part| number.contains(part)))
         .take(wanted as usize)
         .map(|number| candidate(plan, &number))
