@@ -27,6 +27,7 @@ mod progress;
 mod provision;
 mod provision_crashes;
 mod provision_faults;
+mod provision_pace;
 mod provision_triggers;
 mod provision_waits;
 mod rescue_races;

@@ -4,7 +4,8 @@ pub(crate) mod providers;
 
 use autopilot_engine::secrets::Keyring;
 use autopilot_engine::{Retry, WorkerConfig};
-use autopilot_workflows::app::{App, Settings};
+use autopilot_workflows::app::{App, Settings, WhatsAppLine};
+use autopilot_workflows::integrations::http::Pace;
 use autopilot_workflows::integrations::phone::Country;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
@@ -17,6 +18,8 @@ use crate::fail::Fail;
 /// # Errors
 /// What in the configuration cannot be used, or lacks.
 pub(crate) fn build(config: &Config) -> Result<App, Fail> {
+    // Every process takes its part of what the fleet may ask of a provider.
+    let pace = |calls_per_second| Pace::per_second(calls_per_second, config.worker.processes);
     let twilio = providers::twilio(&config.twilio)?;
     let public_base_url = match &config.http.public_base_url {
         Some(url) => url.as_str().to_owned(),
@@ -29,9 +32,13 @@ pub(crate) fn build(config: &Config) -> Result<App, Fail> {
         None => String::new(),
     };
     Ok(App {
-        stripe: providers::stripe(&config.stripe)?,
-        twilio,
-        whatsapp: providers::whatsapp(&config.whatsapp)?,
+        stripe: providers::stripe(&config.stripe)?
+            .map(|stripe| stripe.paced(pace(config.stripe.calls_per_second))),
+        twilio: twilio.map(|twilio| twilio.paced(pace(config.twilio.calls_per_second))),
+        whatsapp: providers::whatsapp(&config.whatsapp)?.map(|line| WhatsAppLine {
+            client: line.client.paced(pace(config.whatsapp.calls_per_second)),
+            ..line
+        }),
         email: providers::email(&config.smtp),
         provisioning: settings(&config.provisioning, public_base_url)?,
     })

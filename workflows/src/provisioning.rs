@@ -8,6 +8,7 @@ mod smoke;
 mod subaccount;
 mod subscription;
 mod trigger;
+mod turn;
 mod whatsapp;
 
 use std::time::Duration;
@@ -22,6 +23,7 @@ use crate::app::App;
 pub use settle::Settle;
 pub(crate) use trigger::payment_changed;
 pub use trigger::{Triggered, trigger, trigger_due};
+use turn::or_wait;
 
 /// Takes one studio from "paid" to "answering calls".
 #[derive(Debug, Serialize, Deserialize)]
@@ -61,17 +63,28 @@ impl Job for Provision {
     /// Code between steps runs again on every attempt; code inside a finished step never does.
     async fn run(&self, run: &mut Run<'_, App>) -> Result {
         let several = |name| Step::named(name).timeout(SEVERAL_CALLS);
-        let plan = run.step("ensure_subscription", subscription::ensure).await?;
-        let account =
-            run.step_or_skip(several("ensure_twilio_subaccount"), subaccount::ensure).await?.done();
+        let plan = run
+            .step("ensure_subscription", async |at| or_wait(subscription::ensure(at).await))
+            .await?;
+        let account = run
+            .step_or_skip(several("ensure_twilio_subaccount"), async |at| {
+                or_wait(subaccount::ensure(at).await)
+            })
+            .await?
+            .done();
+        // A number needs the subaccount: where that waits for a turn, there is nothing to skip.
+        run.settle()?;
         let number = run
             .step_or_skip(several("ensure_twilio_number"), async |at| {
                 let account = account.as_ref().ok_or_else(no_subaccount)?;
-                number::ensure(at, account).await
+                or_wait(number::ensure(at, account).await)
             })
             .await?;
-        let line =
-            run.step_or_skip(several("ensure_whatsapp_integration"), whatsapp::ensure).await?;
+        let line = run
+            .step_or_skip(several("ensure_whatsapp_integration"), async |at| {
+                or_wait(whatsapp::ensure(at).await)
+            })
+            .await?;
         let mail = run.optional("ensure_email_credentials", email::ensure).await?;
         run.transact("seed_default_ai_config", async |tx| {
             ai_config::seed(tx, self.workspace).await

@@ -1,7 +1,7 @@
 //! The sections of `worker.toml` that name the providers. What each knob means, its unit and its default stand
 //! there and only there. An integration that is not configured is no error: its steps are skipped.
 
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -23,6 +23,7 @@ pub(crate) struct Stripe {
     pub(crate) connect_timeout: Duration,
     #[serde(with = "units::duration")]
     pub(crate) timeout: Duration,
+    pub(crate) calls_per_second: NonZeroU32,
 }
 
 /// `[twilio]`
@@ -38,6 +39,7 @@ pub(crate) struct Twilio {
     pub(crate) connect_timeout: Duration,
     #[serde(with = "units::duration")]
     pub(crate) timeout: Duration,
+    pub(crate) calls_per_second: NonZeroU32,
 }
 
 /// `[whatsapp]`
@@ -59,6 +61,7 @@ pub(crate) struct WhatsApp {
     pub(crate) connect_timeout: Duration,
     #[serde(with = "units::duration")]
     pub(crate) timeout: Duration,
+    pub(crate) calls_per_second: NonZeroU32,
 }
 
 /// `[openai]`

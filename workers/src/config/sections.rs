@@ -84,6 +84,7 @@ pub(crate) struct Worker {
     #[serde(with = "units::duration")]
     pub(crate) drain_grace: Duration,
     pub(crate) claim_batch: NonZeroU32,
+    pub(crate) processes: NonZeroU32,
     /// Attempts at once, by queue. The queues are those that `worker.toml` names, so a misspelt one is noticed.
     pub(crate) queues: BTreeMap<String, usize>,
 }

@@ -3,22 +3,26 @@
 //! An adapter builds a request with [`Transport::request`] and sends it with [`Transport::send`].
 //! It gets every status as an [`Answer`]; what a status means is the adapter's business. What went
 //! wrong below HTTP is a [`TransportError`], which knows whether the request can have taken effect.
+//! A [`Pace`] keeps a process's calls below the provider's rate limit.
 
 mod answer;
 mod error;
+mod pace;
 mod retry_after;
 mod status;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use reqwest::{Client, Method, RequestBuilder, Response, Url};
+use reqwest::{Client, Method, Request, RequestBuilder, Response, Url};
 
 pub(crate) use answer::excerpt;
 pub use answer::{Access, Answer, Unreadable};
+pub(crate) use error::NO_TURN;
 pub use error::TransportError;
+pub use pace::Pace;
 pub(crate) use status::diagnose_status;
 
 /// How we name ourselves to providers. Meta's contract demands the form `name/1.2.3`.
@@ -66,6 +70,8 @@ pub fn install_crypto() {
 pub struct Transport {
     client: Client,
     base: Url,
+    call: Duration,
+    pace: Option<Pace>,
 }
 
 impl Transport {
@@ -92,7 +98,15 @@ impl Transport {
             .no_proxy()
             .build()
             .map_err(|source| TransportError::Setup { source: source.without_url() })?;
-        Ok(Self { client, base })
+        Ok(Self { client, base, call: timeouts.call, pace: None })
+    }
+
+    /// Takes a turn of `pace` before each call. The wait is part of the call's time: at most half of it, after which
+    /// the call fails without having been made.
+    #[must_use]
+    pub fn paced(mut self, pace: Pace) -> Self {
+        self.pace = Some(pace);
+        self
     }
 
     /// A request to `path` below the base URL, whose own path is kept.
@@ -116,11 +130,12 @@ impl Transport {
     /// A [`TransportError`] if no complete answer came; its effect says whether the request can
     /// have been executed all the same.
     pub async fn send(&self, request: RequestBuilder) -> Result<Answer, TransportError> {
-        let request = request
+        let mut request = request
             .build()
             .map_err(|source| TransportError::Request { source: source.without_url() })?;
         let access = Access::of(request.method());
         let failed = |source| TransportError::of_exchange(&self.base, access, source);
+        self.take_turn(&mut request).await?;
 
         let mut response = self.client.execute(request).await.map_err(failed)?;
         let (status, headers) = (response.status(), response.headers().clone());
@@ -136,6 +151,18 @@ impl Transport {
         };
         tracing::debug!(host = self.base.host_str(), status = status.as_u16(), "provider answered");
         Ok(Answer { status, headers, body, access })
+    }
+
+    /// Waits for a turn and leaves the request the rest of the call's time.
+    async fn take_turn(&self, request: &mut Request) -> Result<(), TransportError> {
+        let Some(pace) = &self.pace else { return Ok(()) };
+        let begun = Instant::now();
+        let patience = self.call / 2;
+        if pace.turn(patience).await.is_err() {
+            return Err(TransportError::NoTurn { host: error::host(&self.base), waited: patience });
+        }
+        *request.timeout_mut() = Some(self.call.saturating_sub(begun.elapsed()));
+        Ok(())
     }
 }
 

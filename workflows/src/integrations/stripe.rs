@@ -18,7 +18,7 @@ use stripe_client_core::{RequestBuilder, StripeMethod};
 
 use wire::Options;
 
-use crate::integrations::http::{Access, Timeouts, Transport, Unreadable};
+use crate::integrations::http::{Access, Pace, Timeouts, Transport, Unreadable};
 
 pub use error::{Explanation, StripeError};
 pub use subscription::{Entitlement, Status, Subscription};
@@ -73,6 +73,12 @@ impl Stripe {
     pub fn new(config: Config) -> Result<Self, StripeError> {
         let transport = Transport::new(&config.base_url, config.timeouts)?;
         Ok(Self { transport, key: Arc::new(config.secret_key) })
+    }
+
+    /// The same client, whose calls and whose clones' calls take turns at this pace.
+    #[must_use]
+    pub fn paced(self, pace: Pace) -> Self {
+        Self { transport: self.transport.paced(pace), ..self }
     }
 
     /// The newest hundred subscriptions of a customer in whatever status, newest first.

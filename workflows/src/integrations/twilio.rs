@@ -25,7 +25,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 
-use crate::integrations::http::{Answer, Timeouts, Transport};
+use crate::integrations::http::{Answer, Pace, Timeouts, Transport};
 
 pub use accounts::{AccountStatus, Balance, Subaccount};
 pub use bundles::BundleStatus;
@@ -117,6 +117,13 @@ impl Twilio {
             account: config.account_sid,
             token: Arc::new(config.auth_token),
         })
+    }
+
+    /// The same client, whose calls and whose clones' calls take turns at this pace.
+    #[must_use]
+    pub fn paced(self, pace: Pace) -> Self {
+        let regulatory = self.regulatory.paced(pace.clone());
+        Self { api: self.api.paced(pace), regulatory, ..self }
     }
 
     /// A request on an account's own resources, such as `Accounts/AC…/Keys.json`.

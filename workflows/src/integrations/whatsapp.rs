@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::integrations::http::{Timeouts, Transport};
+use crate::integrations::http::{Pace, Timeouts, Transport};
 
 pub use error::WhatsAppError;
 pub use health::{Line, LineStatus, Quality, SubscribedApp, Template, TemplateStatus};
@@ -81,6 +81,12 @@ impl WhatsApp {
             token: Arc::new(config.access_token),
             phone_number_id: config.phone_number_id,
         })
+    }
+
+    /// The same client, whose calls and whose clones' calls take turns at this pace.
+    #[must_use]
+    pub fn paced(self, pace: Pace) -> Self {
+        Self { transport: self.transport.paced(pace), ..self }
     }
 
     /// The same connections for another studio: setting up TLS anew for each would be dear.

@@ -3,6 +3,7 @@
 use autopilot_engine::{At, Class, Failure, Result, Stop};
 use serde::{Deserialize, Serialize};
 
+use super::turn::if_asked;
 use super::whatsapp;
 use crate::app::App;
 use crate::integrations::twilio::NumberSid;
@@ -26,17 +27,15 @@ pub(super) struct Passed {
 }
 
 pub(super) async fn run(at: At<'_, App>, present: &Present) -> Result<Passed> {
-    let mut results = vec![("stripe", stripe(&at).await)];
+    let mut results = vec![("stripe", if_asked(stripe(&at).await)?)];
     if let Some(number) = &present.number {
-        results.push(("twilio", twilio(&at, number).await));
+        results.push(("twilio", if_asked(twilio(&at, number).await)?));
     }
     if present.whatsapp
         && let Some(line) = at.app.whatsapp.as_ref()
     {
-        results.push((
-            "whatsapp",
-            whatsapp::connected(line).await.map(|line| line.display_phone_number),
-        ));
+        let connected = if_asked(whatsapp::connected(line).await)?;
+        results.push(("whatsapp", connected.map(|line| line.display_phone_number)));
     }
     if present.email
         && let Some(email) = at.app.email.as_ref()

@@ -1,6 +1,7 @@
 //! What can go wrong below HTTP, and whether the request can have taken effect all the same.
 
 use std::error::Error;
+use std::time::Duration;
 
 use autopilot_engine::{Class, Effect};
 use reqwest::{StatusCode, Url};
@@ -8,6 +9,9 @@ use reqwest::{StatusCode, Url};
 use super::Access;
 use crate::integrations::diagnosis::{Diagnosis, classify_by_diagnosis};
 use crate::integrations::tls::tls_error;
+
+/// The code of [`TransportError::NoTurn`].
+pub(crate) const NO_TURN: &str = "http_no_turn";
 
 /// Why there is no complete answer. It names the host, never the path or the body.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +33,16 @@ pub enum TransportError {
     Request {
         /// What reqwest says.
         source: reqwest::Error,
+    },
+    /// The pace of our calls had no turn for this one in time. Nothing was sent.
+    #[error(
+        "{host} was not asked: no turn came within {waited:?} at the rate of calls that is set for it"
+    )]
+    NoTurn {
+        /// The host and port.
+        host: String,
+        /// How long the call waited.
+        waited: Duration,
     },
     /// No connection: DNS, refused, TLS handshake or connect timeout. Nothing was sent.
     #[error("cannot connect to {host}: {}", root(source))]
@@ -100,6 +114,9 @@ impl TransportError {
                 .action("install root certificates (ca-certificates) and restart the worker"),
             Self::Request { .. } => Diagnosis::new(Class::ConfigurationError, "http_request")
                 .action("look for blanks or line breaks in the integration's credentials"),
+            Self::NoTurn { waited, .. } => {
+                Diagnosis::new(Class::RateLimited { retry_after: Some(*waited) }, NO_TURN)
+            }
             Self::Connect { .. } => Diagnosis::new(Class::TransientNetwork, "http_connect"),
             Self::Certificate { host, .. } => {
                 Diagnosis::new(Class::ConfigurationError, "http_certificate").action(format!(

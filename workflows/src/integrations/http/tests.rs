@@ -184,3 +184,32 @@ fn a_status_alone_is_diagnosed_row_by_row() {
         assert_eq!((read.class, read.effect), (class, Effect::None), "{status}");
     }
 }
+
+#[tokio::test]
+async fn a_call_without_a_turn_is_not_made_and_has_no_effect() {
+    let one = std::num::NonZeroU32::MIN;
+    let server = Server::start([Reply::json(200, "{}"), Reply::json(200, "{}")]).await;
+    // A turn a day: the first call takes it.
+    let day = std::num::NonZeroU32::new(86_400).unwrap();
+    let transport = impatient(&server.url("")).paced(Pace::per_second(one, day));
+    let other = transport.clone();
+    transport.send(transport.request(Method::POST, "/")).await.ok().unwrap();
+    let error = failure(&other, Method::POST).await;
+    let waited = Duration::from_millis(50);
+    let limited = Class::RateLimited { retry_after: Some(waited) };
+    assert_diagnosis(&error, limited, NO_TURN, Effect::None);
+    server.request();
+}
+
+#[tokio::test]
+async fn waiting_for_a_turn_is_part_of_the_calls_time() {
+    let (call, rate) = (Duration::from_secs(2), std::num::NonZeroU32::new(2).unwrap());
+    let server = Server::start([Reply::json(200, "{}"), Reply::Silence]).await;
+    let transport = Transport::new(&server.url(""), Timeouts { call, ..Timeouts::default() });
+    let transport = transport.unwrap().paced(Pace::per_second(rate, std::num::NonZeroU32::MIN));
+    transport.send(transport.request(Method::GET, "/")).await.ok().unwrap();
+    let mut second = transport.request(Method::GET, "/").build().unwrap();
+    transport.take_turn(&mut second).await.unwrap();
+    let left = second.timeout().copied().unwrap();
+    assert!(left < call, "{left:?} are left of {call:?}");
+}
