@@ -16,7 +16,18 @@ BENCH_SETTINGS = shared_buffers=1GB max_connections=200 wal_level=replica max_wa
 BENCH_PG = env -u DATABASE_URL $(RELEASE_BIN)/autopilot-postgres run --state $(STATE) --database bench \
 	$(addprefix --set ,$(BENCH_SETTINGS))
 
-.PHONY: help demo test storm bench lint fmt sqlx sqlx-check deny ci
+# The same server, which also counts statements.
+SCALE_PG = env -u DATABASE_URL $(RELEASE_BIN)/autopilot-postgres run --state $(STATE) --database scale \
+	$(addprefix --set ,$(BENCH_SETTINGS) shared_preload_libraries=pg_stat_statements)
+# Sizes for a trial of two minutes, unless they are given.
+ifdef QUICK
+JOBS ?= 4000
+RUNS ?= 800
+WAITING ?= 2000
+STUDIOS ?= 200
+endif
+
+.PHONY: help demo test storm bench scale lint fmt sqlx sqlx-check deny ci
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -39,6 +50,13 @@ bench: ## Us, the peers and bare Postgres side by side; some hours. ROUNDS=3 ROW
 	@$(RELEASE) -p autopilot-postgres -p autopilot-bench
 	@$(BENCH_PG) -- $(RELEASE_BIN)/bench run --root $(CURDIR) --state $(STATE) --rounds $(or $(ROUNDS),3) \
 		$(if $(ROWS),--rows "$(ROWS)") $(if $(SYSTEMS),--systems "$(SYSTEMS)") $(if $(QUICK),--quick)
+
+scale: ## What grows with processes, queues, workspaces, waiting runs, due studios; 25 minutes. STUDIOS=10000 ONLY="queues" QUICK=1
+	@$(RELEASE) -p autopilot-postgres -p autopilot -p autopilot-scale
+	@$(SCALE_PG) -- $(RELEASE_BIN)/scale --folder $(STATE)/scale $(if $(ONLY),--only "$(ONLY)") \
+		$(if $(JOBS),--jobs $(JOBS)) $(if $(RUNS),--runs $(RUNS)) $(if $(WAITING),--waiting $(WAITING)) \
+		$(if $(STUDIOS),--studios $(STUDIOS)) $(if $(PACE),--pace $(PACE)) \
+		$(if $(STRIPE_LIMIT),--stripe-limit $(STRIPE_LIMIT))
 
 lint: ## Formatting and clippy, warnings are errors
 	@$(CARGO) fmt --all --check
