@@ -27,7 +27,7 @@ WAITING ?= 2000
 STUDIOS ?= 200
 endif
 
-.PHONY: help demo test storm bench scale lint fmt sqlx sqlx-check deny ci
+.PHONY: help demo test storm bench scale soak lint fmt sqlx sqlx-check deny ci
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -57,6 +57,10 @@ scale: ## What grows with processes, queues, workspaces, waiting runs, due studi
 		$(if $(JOBS),--jobs $(JOBS)) $(if $(RUNS),--runs $(RUNS)) $(if $(WAITING),--waiting $(WAITING)) \
 		$(if $(STUDIOS),--studios $(STUDIOS)) $(if $(PACE),--pace $(PACE)) \
 		$(if $(STRIPE_LIMIT),--stripe-limit $(STRIPE_LIMIT))
+
+soak: ## 800 jobs a second for MINUTES=10 without and as long with a snapshot held: what grows, and that nothing is lost
+	@$(RELEASE) -p autopilot-postgres -p autopilot-load
+	@$(BENCH_PG) -- $(RELEASE_BIN)/autopilot-load soak --minutes $(or $(MINUTES),10)
 
 lint: ## Formatting and clippy, warnings are errors
 	@$(CARGO) fmt --all --check

@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::arguments::Arguments;
-use crate::fleet::database;
+use crate::fleet::{Target, database};
 use crate::latency::{percentile, rate};
 use crate::report;
 
@@ -33,7 +33,7 @@ impl Job for Waiting {
 pub(crate) async fn single(arguments: &Arguments) -> std::result::Result<(), Box<dyn Error>> {
     let callers = arguments.get("callers", 64)?;
     let time = Duration::from_secs(arguments.get("seconds", 5)?);
-    let pool = database().await?;
+    let pool = database(&Target::from_environment()?).await?;
     let enqueuer = Enqueuer::start(pool.clone());
     let begun = Instant::now();
     let mut tasks = JoinSet::new();
@@ -75,7 +75,7 @@ pub(crate) async fn single(arguments: &Arguments) -> std::result::Result<(), Box
 pub(crate) async fn batches(arguments: &Arguments) -> std::result::Result<(), Box<dyn Error>> {
     let (callers, batch) = (arguments.get("callers", 4)?, arguments.get("batch", 500)?);
     let time = Duration::from_secs(arguments.get("seconds", 5)?);
-    let pool = Arc::new(database().await?);
+    let pool = Arc::new(database(&Target::from_environment()?).await?);
     let begun = Instant::now();
     let mut tasks = JoinSet::new();
     for _ in 0..callers {

@@ -1,14 +1,27 @@
 //! Puts load on the engine and measures it: `autopilot-load <work> [--name value …]`, on the empty database of
-//! `DATABASE_URL`. The last line on stdout is one JSON object; progress goes to stderr.
+//! `DATABASE_URL`. The last line on stdout is one JSON object; progress goes to stderr. `soak` is for people: it prints
+//! Markdown, and works in a database of its own beside that one.
 
 mod arguments;
+mod ballast;
+mod behind;
 mod drain;
 mod enqueue;
+mod feed;
 mod fleet;
+mod footprint;
+mod idle;
+mod laden;
 mod latency;
 mod other;
 mod pickup;
 mod report;
+mod sides;
+mod snapshot;
+mod soak;
+mod soak_report;
+mod watch;
+mod wire;
 mod workflow;
 
 use std::error::Error;
@@ -17,13 +30,18 @@ use std::process::ExitCode;
 use arguments::Arguments;
 
 /// What can be measured.
-const WORKS: [&str; 8] = [
+const WORKS: [&str; 13] = [
     "drain",
     "enqueue-single",
     "enqueue-batch",
     "pickup",
     "loaded-pickup",
     "snapshot",
+    "planetscale",
+    "idle",
+    "scheduled",
+    "history",
+    "behind-a-snapshot",
     "workflow",
     "workflow-alone",
 ];
@@ -48,7 +66,13 @@ async fn run() -> Result<(), Box<dyn Error>> {
         "enqueue-batch" => enqueue::batches(&arguments).await?,
         "pickup" => pickup::idle(&arguments).await?,
         "loaded-pickup" => pickup::loaded(&arguments).await?,
-        "snapshot" => pickup::under_a_snapshot(&arguments).await?,
+        "snapshot" => snapshot::one(&arguments).await?,
+        "planetscale" => snapshot::overlapping(&arguments).await?,
+        "idle" => idle::measure(&arguments).await?,
+        "scheduled" => laden::scheduled(&arguments).await?,
+        "history" => laden::history(&arguments).await?,
+        "behind-a-snapshot" => behind::measure(&arguments).await?,
+        "soak" => soak::run(&arguments).await?,
         "pickup-worker" => other::run(&arguments).await?,
         "workflow" => workflow::together(&arguments).await?,
         "workflow-alone" => workflow::alone(&arguments).await?,

@@ -12,18 +12,18 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::arguments::Arguments;
-use crate::fleet::{Fleet, database, until_empty};
+use crate::fleet::{Fleet, Target, database, until_empty};
 use crate::latency::{percentile, rate};
 use crate::report;
 
 /// A bell for each caller: rung when its run's end is committed.
-struct Bells {
+pub(crate) struct Bells {
     bells: Vec<Notify>,
 }
 
 /// Seven steps, each durable before the next begins.
 #[derive(Serialize, Deserialize)]
-struct Seven {
+pub(crate) struct Seven {
     caller: usize,
 }
 
@@ -101,7 +101,7 @@ impl Callers {
 pub(crate) async fn together(arguments: &Arguments) -> std::result::Result<(), Box<dyn Error>> {
     let concurrency = arguments.get("concurrency", 64)?;
     let time = Duration::from_secs(arguments.get("seconds", 10)?);
-    let callers = Callers::new(&database().await?, concurrency);
+    let callers = Callers::new(&database(&Target::from_environment()?).await?, concurrency);
     let begun = Instant::now();
     let mut tasks = JoinSet::new();
     for caller in 0..concurrency {
@@ -136,7 +136,7 @@ pub(crate) async fn together(arguments: &Arguments) -> std::result::Result<(), B
 /// One run at a time.
 pub(crate) async fn alone(arguments: &Arguments) -> std::result::Result<(), Box<dyn Error>> {
     let (runs, warm_up) = (arguments.get("runs", 500)?, 50);
-    let callers = Callers::new(&database().await?, 1);
+    let callers = Callers::new(&database(&Target::from_environment()?).await?, 1);
     let mut latencies = Vec::new();
     for _ in 0..warm_up + runs {
         latencies.push(callers.run(0).await.map_err(|error| error.to_string())?);
