@@ -96,8 +96,10 @@ fn told<'a>(row: &'a Row, records: &'a [Record], scope: Scope<'_>) -> Option<Tol
     let candidates = wanted.map(|run| Told { row, run, results: results(run) });
     let mut candidates: Vec<Told<'_>> =
         candidates.filter(|told| !told.results.is_empty()).collect();
-    let is_whole =
-        |told: &Told<'_>| told.results.iter().any(|measured| measured.round == told.run.rounds);
+    let is_whole = |told: &Told<'_>| {
+        let last = row.rounds(told.run.rounds);
+        told.results.iter().any(|measured| measured.round == last)
+    };
     let best = candidates.iter().position(is_whole).unwrap_or(0);
     (best < candidates.len()).then(|| candidates.swap_remove(best))
 }

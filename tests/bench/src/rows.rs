@@ -31,6 +31,9 @@ pub(crate) struct Row {
     /// The systems that run it; all, where empty.
     #[serde(default)]
     pub(crate) only: Vec<String>,
+    /// Rounds at most; as many as are asked for, where left out.
+    #[serde(default)]
+    rounds: Option<usize>,
     /// How long a system may take for it.
     pub(crate) limit_seconds: u64,
     /// A field with a figure per window, to be drawn as a line.
@@ -108,6 +111,11 @@ impl Row {
         arguments
     }
 
+    /// In how many rounds it is run, where so many are asked for.
+    pub(crate) fn rounds(&self, asked: usize) -> usize {
+        self.rounds.map_or(asked, |most| most.min(asked))
+    }
+
     /// Whether this system is to run it.
     pub(crate) fn is_for(&self, system: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|name| name == system)
@@ -149,6 +157,7 @@ mod tests {
                 row.name
             );
             assert!(!row.measures.is_empty() && row.limit_seconds > 0, "{}", row.name);
+            assert!(row.rounds(1) == 1, "{}", row.name);
             let several = row.measures.len() > 1;
             assert!(row.measures.iter().all(|measure| measure.name.is_some() == several));
             assert!(row.quick.keys().all(|name| row.arguments.contains_key(name)), "{}", row.name);
@@ -172,6 +181,13 @@ mod tests {
         assert_eq!(names(&["workflow-256"]).unwrap(), ["workflow-256"]);
         let error = names(&["drian"]).unwrap_err().to_string();
         assert!(error.contains("drian") && error.contains("workflow-alone"), "{error}");
+    }
+
+    #[test]
+    fn a_row_may_have_fewer_rounds_than_are_asked_for_but_never_more() {
+        let row = |name: &str| load(&[name.to_owned()]).unwrap().remove(0);
+        assert_eq!((row("planetscale").rounds(3), row("drain").rounds(3)), (1, 3));
+        assert_eq!(row("planetscale").rounds(1), 1);
     }
 
     #[test]

@@ -86,14 +86,16 @@ impl Bench<'_> {
             }
             contenders.push((row, able));
         }
-        let each_round: usize = contenders.iter().map(|(_, systems)| systems.len()).sum();
+        let asked = self.run.rounds;
+        let turns: usize =
+            contenders.iter().map(|(row, systems)| row.rounds(asked) * systems.len()).sum();
         let mut turn = 0;
-        for round in 0..self.run.rounds {
-            for (row, systems) in &contenders {
-                for system in plan::turns(systems, round, self.run.rounds) {
+        for round in 0..asked {
+            for (row, systems) in contenders.iter().filter(|(row, _)| round < row.rounds(asked)) {
+                for system in plan::turns(systems, round, row.rounds(asked)) {
                     turn += 1;
                     let measured = self.turn(round + 1, row, system).await?;
-                    let (turns, outcome) = (each_round * self.run.rounds, &measured.outcome);
+                    let outcome = &measured.outcome;
                     say(&format!(
                         "[{turn}/{turns}] round {}, {}, {}: {}",
                         round + 1,
