@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { GraphileWorker } from "./graphile-worker.mjs";
 import { PgBossQueue } from "./pg-boss.mjs";
+import { relay } from "./wire.mjs";
 
 const SYSTEMS = { "graphile-worker": GraphileWorker, "pg-boss": PgBossQueue };
 const WARM_UP = 0;
@@ -37,6 +38,8 @@ const WORKS = {
   pickup: ["latency", pickup],
   "loaded-pickup": ["latency", loadedPickup],
   snapshot: ["latency", snapshot],
+  planetscale: ["latency", planetscale],
+  idle: ["latency", idle],
 };
 
 async function drain({ System, url, number }) {
@@ -110,24 +113,60 @@ async function loadedPickup(context) {
   };
 }
 
+/** A snapshot that is held from the start to the end. */
 async function snapshot(context) {
-  const { System, url, number } = context;
-  const window = number("window", 30);
-  // The schema must be there before the snapshot, as it would be in production.
+  await migrate(context);
+  const held = await hold(context.url);
+  const figures = await load(context, 180);
+  await held.release();
+  return figures;
+}
+
+/** Readers that each hold a snapshot for some time and then take a new one, in turn. */
+async function planetscale(context) {
+  const [readers, seconds] = [context.number("readers", 3), context.number("hold", 120)];
+  await migrate(context);
+  const read = async (reader) => {
+    await sleep((seconds * 1000 * reader) / readers);
+    for (;;) {
+      const held = await hold(context.url);
+      await sleep(seconds * 1000);
+      await held.release();
+    }
+  };
+  const broken = Promise.all(Array.from({ length: readers }, (_, reader) => read(reader)));
+  return Promise.race([load(context, 300), broken]);
+}
+
+/** The schema must be there before the snapshot, as it would be in production. */
+async function migrate({ System, url }) {
   await (await System.connect(url, 2, "latency", handle)).close();
+}
+
+/** An idle transaction whose snapshot keeps every row version that dies from now on. */
+async function hold(url) {
   const holder = await connect(url);
   await holder.query("BEGIN ISOLATION LEVEL REPEATABLE READ");
   await holder.query("SELECT count(*) FROM pg_class");
+  return {
+    async release() {
+      await holder.query("ROLLBACK");
+      await holder.end();
+    },
+  };
+}
+
+async function load(context, seconds) {
+  const { number } = context;
+  const window = number("window", 30);
   const bench = await startBench(context);
-  const start = await openLoop(bench.queue, number("rate", 800), number("seconds", 180));
+  const start = await openLoop(bench.queue, number("rate", 800), number("seconds", seconds));
   const samples = await bench.finish();
   await sleep(1500); // sessions report their statistics at most once a second
   const { rows } = await bench.monitor.query(
     "SELECT coalesce(sum(n_dead_tup), 0)::bigint AS dead, " +
       "coalesce(sum(pg_total_relation_size(relid)), 0)::bigint AS bytes FROM pg_stat_user_tables",
   );
-  await holder.query("ROLLBACK");
-  await holder.end();
   await bench.monitor.end();
   return {
     p50_by_window_ms: byWindow(samples, start, window, 0.5),
@@ -137,10 +176,41 @@ async function snapshot(context) {
   };
 }
 
-/** A producer in this process and a worker, already warm, in another. */
-async function startBench({ System, url, self }) {
+/** What a worker that has worked and now waits asks of the database, and writes into it. */
+async function idle(context) {
+  const seconds = context.number("seconds", 30);
+  const wire = await relay(context.url);
+  const bench = await startBench(context, wire.url);
+  await bench.leave(); // the producer would only add what it does by itself
+  await sleep(12_000); // by then every session has told its statistics
+  const [said, before] = [wire.said.statements, await written(bench.monitor)];
+  await sleep(seconds * 1000);
+  const statements = wire.said.statements - said;
+  await sleep(3000); // those that go on speaking tell theirs a little late
+  const after = await written(bench.monitor);
+  await bench.finish();
+  await bench.monitor.end();
+  const rows = [...after].map(([table, count]) => count - (before.get(table) ?? 0));
+  return {
+    statements_per_second: round(statements / seconds),
+    // All tables but the one that is written most: that may be a heartbeat's.
+    other_writes: rows.reduce((sum, count) => sum + count, 0) - Math.max(0, ...rows),
+  };
+}
+
+/** Rows that were inserted, updated or deleted so far, by table. */
+async function written(monitor) {
+  const { rows } = await monitor.query(
+    "SELECT relid, n_tup_ins + n_tup_upd + n_tup_del AS count FROM pg_stat_user_tables",
+  );
+  return new Map(rows.map(({ relid, count }) => [relid, Number(count)]));
+}
+
+/** A producer in this process and a worker, already warm, in another, which may take another way to the database. */
+async function startBench({ System, url, self }, way = url) {
   const queue = await System.connect(url, 4, "latency", handle);
   const worker = spawn(process.execPath, [self, System.system, "worker"], {
+    env: { ...process.env, DATABASE_URL: way },
     stdio: ["pipe", "pipe", "inherit"],
   });
   process.on("exit", () => worker.kill("SIGKILL"));
@@ -154,15 +224,21 @@ async function startBench({ System, url, self }) {
   }
   await untilFinished(System, monitor, 50);
   console.error(`${System.system}: warm`);
+  let producing = true;
+  const leave = async () => {
+    if (producing) await queue.close();
+    producing = false;
+  };
   return {
     queue,
     monitor,
+    leave,
     async finish() {
       await untilFinished(System, monitor, 50);
       const samples = once(lines, "line");
       worker.stdin.end(); // the worker's signal to stop
       const [[line]] = await Promise.all([samples, once(worker, "exit")]);
-      await queue.close();
+      await leave();
       return JSON.parse(line);
     },
   };

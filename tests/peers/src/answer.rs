@@ -39,6 +39,12 @@ pub struct Figures {
     /// Bytes of the system's tables, with indexes and TOAST, at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<i64>,
+    /// Statements a second of a worker with nothing to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub statements_per_second: Option<f64>,
+    /// Rows that it wrote meanwhile, but for those of the table that it wrote most: that may be a heartbeat's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_writes: Option<i64>,
 }
 
 impl Figures {

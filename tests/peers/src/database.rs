@@ -1,9 +1,11 @@
 //! What the harness itself asks of the database, over one connection of its own.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use sqlx::{Connection, PgConnection};
+use tokio::time::Instant;
 
 /// The harness's view on the tables of the system under test.
 pub struct Monitor {
@@ -39,6 +41,18 @@ impl Monitor {
         .await
         .context("cannot read the statistics of the tables")
     }
+
+    /// Rows that were inserted, updated or deleted so far, by table.
+    pub async fn written(&mut self) -> Result<BTreeMap<String, i64>> {
+        let tables: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT relid::regclass::text, n_tup_ins + n_tup_upd + n_tup_del \
+             FROM pg_stat_user_tables",
+        )
+        .fetch_all(&mut self.connection)
+        .await
+        .context("cannot read the statistics of the tables")?;
+        Ok(tables.into_iter().collect())
+    }
 }
 
 /// An idle transaction whose snapshot keeps every row version that dies from now on.
@@ -61,5 +75,17 @@ impl HeldSnapshot {
     pub async fn release(mut self) -> Result<()> {
         sqlx::raw_sql("ROLLBACK").execute(&mut self.connection).await?;
         Ok(self.connection.close().await?)
+    }
+}
+
+/// Holds one snapshot after another, the first after `first`. Ends only when the database refuses.
+pub async fn read_over_and_over(url: String, first: Duration, hold: Duration) -> Result<()> {
+    let mut next = Instant::now() + first;
+    loop {
+        tokio::time::sleep_until(next).await;
+        let held = HeldSnapshot::open(&url).await?;
+        next += hold;
+        tokio::time::sleep_until(next).await;
+        held.release().await?;
     }
 }

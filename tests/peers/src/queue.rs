@@ -2,7 +2,9 @@
 
 mod drain;
 mod enqueue;
+mod idle;
 mod pickup;
+mod snapshot;
 mod worker_process;
 
 use std::future::Future;
@@ -19,8 +21,16 @@ use crate::{NotOffered, Outcome};
 pub use worker_process::WORKER;
 
 /// All works that a queue can be asked for.
-pub const WORKS: &[&str] =
-    &["drain", "enqueue-single", "enqueue-batch", "pickup", "loaded-pickup", "snapshot"];
+pub const WORKS: &[&str] = &[
+    "drain",
+    "enqueue-single",
+    "enqueue-batch",
+    "pickup",
+    "loaded-pickup",
+    "snapshot",
+    "planetscale",
+    "idle",
+];
 
 /// What the settings of a system may depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +84,9 @@ pub async fn run<Q: Queue>(work: &str, url: &str, args: &Args) -> Outcome {
         "enqueue-batch" => (Goal::Throughput, enqueue::batch::<Q>(url, args).await?),
         "pickup" => (Goal::Latency, pickup::idle::<Q>(url, args).await?),
         "loaded-pickup" => (Goal::Latency, pickup::loaded::<Q>(url, args).await?),
-        "snapshot" => (Goal::Latency, pickup::snapshot::<Q>(url, args).await?),
+        "snapshot" => (Goal::Latency, snapshot::one::<Q>(url, args).await?),
+        "planetscale" => (Goal::Latency, snapshot::overlapping::<Q>(url, args).await?),
+        "idle" => (Goal::Latency, idle::measure::<Q>(url, args).await?),
         WORKER => return worker_process::serve::<Q>(url).await.map(|()| None),
         _ => return Err(NotOffered { system: Q::SYSTEM, work: work.to_owned() }.into()),
     };

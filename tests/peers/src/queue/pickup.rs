@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::answer::{Figures, rounded};
 use crate::args::Args;
 use crate::clock;
-use crate::database::{HeldSnapshot, Monitor};
+use crate::database::Monitor;
 use crate::handler::{Sample, WARM_UP};
 use crate::queue::worker_process::WorkerProcess;
 use crate::queue::{Goal, Queue, wait_until_finished};
@@ -57,39 +57,22 @@ pub async fn loaded<Q: Queue>(url: &str, args: &Args) -> Result<Figures> {
     })
 }
 
-/// A steady rate while an old snapshot keeps every dead row version.
-pub async fn snapshot<Q: Queue>(url: &str, args: &Args) -> Result<Figures> {
-    let load = Load::from_args(args, 800, 180)?;
-    let window = Duration::from_secs(args.get("window", 30)?);
-    ensure!(!window.is_zero(), "`--window` must be positive");
-    // The schema must be there before the snapshot, as it would be in production.
-    drop(Q::connect(url, 1, Goal::Latency).await?);
-    let held = HeldSnapshot::open(url).await?;
-    let bench = Bench::<Q>::start(url).await?;
-    let start = load.produce(&bench.queue).await?;
-    let (samples, mut monitor) = bench.finish().await?;
-    let (dead_tuples, bytes) = monitor.footprint().await?;
-    held.release().await?;
-    Ok(Figures {
-        p50_by_window_ms: Some(by_window(&samples, start, window, 0.5)),
-        p99_by_window_ms: Some(by_window(&samples, start, window, 0.99)),
-        dead_tuples: Some(dead_tuples),
-        bytes: Some(bytes),
-        ..Figures::default()
-    })
-}
-
 /// A producer in this process and a worker, already warm, in another.
-struct Bench<Q> {
-    queue: Q,
+pub(super) struct Bench<Q> {
+    pub(super) queue: Q,
     worker: WorkerProcess,
     monitor: Monitor,
 }
 
 impl<Q: Queue> Bench<Q> {
-    async fn start(url: &str) -> Result<Self> {
+    pub(super) async fn start(url: &str) -> Result<Self> {
+        Self::start_through(url, url).await
+    }
+
+    /// The worker's process takes another way to the same database.
+    pub(super) async fn start_through(url: &str, way: &str) -> Result<Self> {
         let queue = Q::connect(url, CONNECTIONS, Goal::Latency).await?;
-        let worker = WorkerProcess::start(Q::SYSTEM).await?;
+        let worker = WorkerProcess::start(Q::SYSTEM, way).await?;
         let mut monitor = Monitor::connect(url).await?;
         for _ in 0..WARM_UPS {
             queue.enqueue(WARM_UP).await?;
@@ -100,20 +83,20 @@ impl<Q: Queue> Bench<Q> {
         Ok(Self { queue, worker, monitor })
     }
 
-    async fn finish(mut self) -> Result<(Vec<Sample>, Monitor)> {
+    pub(super) async fn finish(mut self) -> Result<(Vec<Sample>, Monitor)> {
         wait_until_finished(&self.queue, &mut self.monitor, POLL, PATIENCE).await?;
         Ok((self.worker.stop().await?, self.monitor))
     }
 }
 
 /// How much the open loop enqueues, and for how long.
-struct Load {
+pub(super) struct Load {
     rate: u64,
     seconds: u64,
 }
 
 impl Load {
-    fn from_args(args: &Args, rate: u64, seconds: u64) -> Result<Self> {
+    pub(super) fn from_args(args: &Args, rate: u64, seconds: u64) -> Result<Self> {
         let load = Self { rate: args.get("rate", rate)?, seconds: args.get("seconds", seconds)? };
         ensure!(load.rate > 0 && load.seconds > 0, "`--rate` and `--seconds` must be positive");
         Ok(load)
@@ -122,7 +105,7 @@ impl Load {
     /// Enqueues a batch every tick; late batches follow at once. Returns the moment of the first.
     ///
     /// Gives up after twice the time: a system that cannot take the rate has shown so by then.
-    async fn produce<Q: Queue>(&self, queue: &Q) -> Result<i64> {
+    pub(super) async fn produce<Q: Queue>(&self, queue: &Q) -> Result<i64> {
         let (start, begun) = (clock::now(), Instant::now());
         let (mut offset, mut enqueued) = (Duration::ZERO, 0);
         for tick in 1..=self.seconds * TICKS_PER_SECOND {
@@ -153,7 +136,12 @@ fn latencies(samples: &[Sample]) -> Vec<i64> {
 }
 
 /// A percentile for each window of due times. Windows without a sample are left out.
-fn by_window(samples: &[Sample], start: i64, window: Duration, percentile: f64) -> Vec<f64> {
+pub(super) fn by_window(
+    samples: &[Sample],
+    start: i64,
+    window: Duration,
+    percentile: f64,
+) -> Vec<f64> {
     let mut windows = std::collections::BTreeMap::<i64, Vec<i64>>::new();
     for sample in samples {
         let index = (sample.due - start) / clock::nanoseconds(window).max(1);

@@ -25,10 +25,11 @@ pub struct WorkerProcess {
 }
 
 impl WorkerProcess {
-    /// Starts the worker of a system and waits until it says that it works.
-    pub async fn start(system: &str) -> Result<Self> {
+    /// Starts the worker of a system on this database and waits until it says that it works.
+    pub async fn start(system: &str, url: &str) -> Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .args([system, WORKER])
+            .env("DATABASE_URL", url)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
