@@ -21,13 +21,40 @@ pub(crate) struct Held {
     connection: PgConnection,
 }
 
+/// What else the idle transaction has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Has {
+    /// It has read.
+    Read,
+    /// It has written, so it has an id: nothing can be proven by ids while it is open.
+    Written,
+}
+
+impl Has {
+    /// `--writer 1` makes it one that has written.
+    pub(crate) fn of(arguments: &Arguments) -> Result<Self, String> {
+        Ok(if arguments.get("writer", 0)? == 0 { Self::Read } else { Self::Written })
+    }
+
+    /// For people.
+    pub(crate) const fn words(self) -> &'static str {
+        match self {
+            Self::Read => "only read",
+            Self::Written => "written",
+        }
+    }
+}
+
 impl Held {
     /// Takes the snapshot.
-    pub(crate) async fn open(target: &Target) -> Result<Self, sqlx::Error> {
+    pub(crate) async fn open(target: &Target, has: Has) -> Result<Self, sqlx::Error> {
         let mut connection = target.connect().await?;
         connection
             .execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM engine.worker")
             .await?;
+        if has == Has::Written {
+            connection.execute("SELECT pg_current_xact_id()").await?;
+        }
         Ok(Self { connection })
     }
 
@@ -43,11 +70,15 @@ pub(crate) async fn one(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let feed = Feed::in_eights(arguments, 180)?;
     let target = Target::from_environment()?;
     let pool = database(&target).await?;
-    let held = Held::open(&target).await?;
+    let has = Has::of(arguments)?;
+    let held = Held::open(&target, has).await?;
     let outcome = load(&pool, &target, &feed, arguments).await?;
     held.release().await?;
-    let settings = "batches of 8, one worker process, a snapshot held from the start";
-    report::answer("snapshot", settings, outcome);
+    let settings = format!(
+        "batches of 8, one worker process, a snapshot held from the start by a transaction that has {}",
+        has.words()
+    );
+    report::answer("snapshot", &settings, outcome);
     Ok(())
 }
 
@@ -80,7 +111,7 @@ async fn read(target: Target, first: Duration, hold: Duration) -> Result<(), sql
     let mut next = Instant::now() + first;
     loop {
         tokio::time::sleep_until(next).await;
-        let held = Held::open(&target).await?;
+        let held = Held::open(&target, Has::Read).await?;
         next += hold;
         tokio::time::sleep_until(next).await;
         held.release().await?;

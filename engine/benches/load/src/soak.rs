@@ -14,7 +14,7 @@ use crate::footprint::Footprint;
 use crate::latency::by_window;
 use crate::other::{Other, Stamped, StampedRun};
 use crate::report;
-use crate::snapshot::Held;
+use crate::snapshot::{Has, Held};
 use crate::soak_report::{Pass, table};
 
 /// How long what is left may take when nothing more comes.
@@ -65,7 +65,7 @@ async fn pass(load: &Load, held: bool) -> Result<Pass, Box<dyn Error>> {
     let home = Target::from_environment()?;
     let target = home.beside("soak").await?;
     let pool = database(&target).await?;
-    let snapshot = if held { Some(Held::open(&target).await?) } else { None };
+    let snapshot = if held { Some(Held::open(&target, Has::Read).await?) } else { None };
     let other = Other::start(&target, 200).await?;
     let sampling = tokio::spawn(sample(pool.clone(), *load));
     let sent = load.feed.run_with(&pool, |tick, due| load.batch(tick, due)).await?;
