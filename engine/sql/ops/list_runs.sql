@@ -16,7 +16,7 @@ FROM (
      ORDER BY r.created_at DESC, r.id DESC LIMIT $5)
     UNION ALL
     (SELECT r.id FROM engine.run_status r
-     WHERE $4::uuid IS NULL AND $3::text = 'completed' AND r.status = $3
+     WHERE $4::uuid IS NULL AND $3::text IN ('completed', 'unknown') AND r.status = $3
        AND ($1::uuid IS NULL OR r.workspace = $1) AND ($2::text IS NULL OR r.kind = $2)
      ORDER BY r.created_at DESC, r.id DESC LIMIT $5)
     UNION ALL
