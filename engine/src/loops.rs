@@ -6,6 +6,7 @@ pub(crate) mod heartbeat;
 pub(crate) mod hints;
 pub(crate) mod lanes;
 pub(crate) mod listen;
+mod proof;
 mod queues;
 pub(crate) mod rescue;
 

@@ -79,3 +79,55 @@ async fn a_job_that_was_given_back_lies_above_every_mark() {
     world.drain().await;
     world.finish().await;
 }
+
+/// Runs twenty jobs one after the other, the clock a second further each time, so that there are many looks between them.
+async fn run_for_a_while(world: &World<Lab>) {
+    for number in 0..20 {
+        let before = world.app.calls().len();
+        world.enqueue(&Script::new(&format!("early {number}"))).await;
+        eventually("it runs", async || world.app.calls().len() > before).await;
+        world.clock.advance_alive(Duration::from_secs(1)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_that_stays_open_and_writes_elsewhere_does_not_hold_back_the_marks() {
+    let world = noting().await;
+    let mut elsewhere = world.connect().await;
+    let mut tx = elsewhere.begin().await.unwrap();
+    sqlx::query("SELECT pg_current_xact_id()").execute(&mut *tx).await.unwrap();
+    world.enqueue(&Script::new("first")).await;
+    let first = world.texts("SELECT run_at::text FROM engine.job").await;
+    let process = world.start();
+    run_for_a_while(&world).await;
+    process.stop().await;
+    let passed = format!("engine.lane WHERE safe > '{}'::timestamptz + interval '5 s'", first[0]);
+    assert_eq!(
+        world.count(&passed).await,
+        1,
+        "{:?}",
+        world.texts("SELECT safe::text FROM engine.lane").await
+    );
+    tx.rollback().await.unwrap();
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_transaction_that_stays_open_and_has_enqueued_holds_the_marks_back() {
+    let world = noting().await;
+    let mut late = world.connect().await;
+    let mut tx = late.begin().await.unwrap();
+    assert!(!enqueue(&mut tx, &[Script::new("late").job()]).await.unwrap().is_empty());
+    let due: String = sqlx::query_scalar("SELECT run_at::text FROM engine.job")
+        .fetch_one(&mut *tx)
+        .await
+        .unwrap();
+    let process = world.start();
+    run_for_a_while(&world).await;
+    process.stop().await;
+    assert_eq!(world.count(&format!("engine.lane WHERE safe > '{due}'")).await, 0);
+    tx.commit().await.unwrap();
+    world.drain().await;
+    assert_eq!(world.app.count("late"), 1);
+    world.finish().await;
+}

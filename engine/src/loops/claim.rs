@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::jittered;
+use super::proof::Proof;
 use super::queues::Queues;
 use crate::attempt::Claimed;
 use crate::config::WorkerConfig;
@@ -25,6 +26,9 @@ use doubt::Doubt;
 
 /// While jobs are being claimed, what late committers left behind is looked for this often.
 const SWEEP: Duration = Duration::from_millis(500);
+
+/// So long the last looks may take.
+const LEAVE: Duration = Duration::from_secs(1);
 
 /// What wakes the claim loop.
 #[derive(Debug, Clone, Default)]
@@ -43,6 +47,7 @@ pub(crate) struct Claimer {
     lease: Arc<Lease>,
     hands: mpsc::Sender<Hand>,
     queues: Queues,
+    proof: Proof,
     /// Locked while a claim is under way.
     claiming: Arc<Mutex<()>>,
     batch: usize,
@@ -72,6 +77,7 @@ impl Claimer {
             lease,
             hands,
             queues,
+            proof: Proof::new(),
             claiming: Arc::default(),
             batch: config.claim_batch,
             poll: (config.poll_min, config.poll_max),
@@ -93,6 +99,14 @@ impl Claimer {
 
     /// Claims until it is stopped.
     pub(crate) async fn run(mut self, alarm: Alarm, stop: CancellationToken) {
+        self.claim_until(&alarm, &stop).await;
+        if !self.lease.ended.is_cancelled() {
+            // A database that does not answer must not hold up the end.
+            drop(tokio::time::timeout(LEAVE, self.leave()).await);
+        }
+    }
+
+    async fn claim_until(&mut self, alarm: &Alarm, stop: &CancellationToken) {
         let mut pause = self.poll.0;
         let mut claim_first = true;
         while !stop.is_cancelled() {

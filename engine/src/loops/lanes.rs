@@ -1,8 +1,8 @@
 //! Where each lane's claims start. Finished jobs leave dead index entries behind, and while somebody holds an old
 //! snapshot open vacuum cannot remove them; a claim that starts at the mark never walks them.
 //!
-//! The *fast* mark follows what this process has claimed. The *safe* mark is proven: no transaction that could still
-//! bring a row below it is open. A sweep from the safe mark finds what late committers left behind the fast one.
+//! The *fast* mark follows what this process has claimed. The *safe* mark is proven (see `proof`): no transaction that
+//! could still bring a row below it is open. A look from the safe mark finds what late committers left behind the fast one.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -10,10 +10,6 @@ use crate::job::Priority;
 
 /// How far the fast mark stays behind what was claimed: rows are stamped shortly before they commit.
 const SLACK: TimeDelta = TimeDelta::milliseconds(20);
-
-/// How far the proven mark stays behind the moment that it was proven for: a row is stamped after its transaction
-/// has its id, up to scheduling delays.
-const PROOF_SLACK: TimeDelta = TimeDelta::seconds(1);
 
 /// The marks of one queue, a pair for each priority.
 #[derive(Debug)]
@@ -25,8 +21,6 @@ pub(crate) struct Lanes {
 struct Lane {
     fast: DateTime<Utc>,
     safe: DateTime<Utc>,
-    proven: DateTime<Utc>,
-    candidate: Option<(DateTime<Utc>, u64)>,
     /// The safe mark as it was kept last.
     kept: DateTime<Utc>,
     /// When the last job that was claimed was due: what the kept mark has to pass.
@@ -40,30 +34,22 @@ pub(crate) struct Seen {
     /// When its first job that nobody has is due, or was.
     pub(crate) first: Option<DateTime<Utc>>,
     pub(crate) now: DateTime<Utc>,
-    pub(crate) xmin: u64,
-    pub(crate) xmax: u64,
+    /// Up to when nothing can come any more.
+    pub(crate) proven: DateTime<Utc>,
 }
 
 impl Lanes {
     /// Starts at the beginning of time.
     pub(crate) const fn new() -> Self {
         let start = DateTime::UNIX_EPOCH;
-        let lane = Lane {
-            fast: start,
-            safe: start,
-            proven: start,
-            candidate: None,
-            kept: start,
-            claimed: start,
-        };
+        let lane = Lane { fast: start, safe: start, kept: start, claimed: start };
         Self { lanes: [lane; 4] }
     }
 
     /// Starts a lane at the mark that was kept.
     pub(crate) fn kept(&mut self, priority: i16, safe: DateTime<Utc>) {
         if let Some(lane) = self.lane(priority) {
-            *lane =
-                Lane { fast: safe, safe, proven: safe, candidate: None, kept: safe, claimed: safe };
+            *lane = Lane { fast: safe, safe, kept: safe, claimed: safe };
         }
     }
 
@@ -116,17 +102,8 @@ impl Lanes {
     /// Takes in a look: raises the safe mark as far as is proven, and lowers the fast one to a job that is ready below it.
     pub(crate) fn seen(&mut self, seen: Seen) {
         let Some(lane) = self.lane(seen.priority) else { return };
-        match lane.candidate {
-            Some((at, xmax)) if seen.xmin >= xmax => {
-                // Every transaction that was open at the candidate's snapshot has ended: nothing can come below it.
-                lane.proven = lane.proven.max(at - PROOF_SLACK);
-                lane.candidate = Some((seen.now, seen.xmax));
-            }
-            Some(_) => {}
-            None => lane.candidate = Some((seen.now, seen.xmax)),
-        }
         let first = seen.first.unwrap_or(seen.now);
-        lane.safe = lane.safe.max(first.min(seen.now).min(lane.proven) - SLACK);
+        lane.safe = lane.safe.max(first.min(seen.now).min(seen.proven) - SLACK);
         lane.fast = lane.fast.min(first - SLACK).max(lane.safe);
     }
 }
@@ -139,32 +116,28 @@ mod tests {
         DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
     }
 
-    fn sweep(first: Option<i64>, now: i64, xmin: u64, xmax: u64) -> Seen {
-        Seen { priority: 0, first: first.map(at), now: at(now), xmin, xmax }
+    fn look(first: Option<i64>, now: i64, proven: i64) -> Seen {
+        Seen { priority: 0, first: first.map(at), now: at(now), proven: at(proven) }
     }
 
     #[test]
-    fn the_safe_mark_waits_for_every_transaction_that_was_open() {
+    fn the_safe_mark_waits_for_the_proof() {
         let mut lanes = Lanes::new();
-        lanes.seen(sweep(None, 10, 100, 105));
-        lanes.seen(sweep(None, 20, 104, 110)); // 104 was open at the first sweep and still is
-        assert_eq!(lanes.safe()[0], DateTime::UNIX_EPOCH);
-        lanes.seen(sweep(None, 30, 105, 120));
-        assert_eq!(lanes.safe()[0], at(10) - PROOF_SLACK - SLACK);
+        lanes.seen(look(None, 20, 9));
+        assert_eq!(lanes.safe()[0], at(9) - SLACK);
     }
 
     #[test]
     fn a_mark_is_kept_until_it_has_passed_what_was_claimed_and_then_left_alone() {
         let mut lanes = Lanes::new();
-        lanes.seen(sweep(None, 10, 100, 100));
-        lanes.seen(sweep(None, 11, 100, 100));
+        lanes.seen(look(None, 11, 10));
         assert_eq!(lanes.take_moved(), [], "nothing was claimed");
         lanes.claimed(0, at(20));
-        for now in [21, 22, 30, 40] {
-            lanes.seen(sweep(None, now, 100, 100));
+        for (now, proven) in [(21, 11), (22, 21), (40, 30)] {
+            lanes.seen(look(None, now, proven));
         }
-        assert_eq!(lanes.take_moved(), [(0, at(30) - PROOF_SLACK - SLACK)]);
-        lanes.seen(sweep(None, 50, 100, 100));
+        assert_eq!(lanes.take_moved(), [(0, at(30) - SLACK)]);
+        lanes.seen(look(None, 50, 49));
         assert_eq!(lanes.take_moved(), [], "an idle lane writes nothing");
     }
 
@@ -173,15 +146,14 @@ mod tests {
         let mut lanes = Lanes::new();
         lanes.claimed(0, at(50));
         assert_eq!(lanes.fast()[0], at(50) - SLACK);
-        lanes.seen(sweep(Some(40), 60, 1, 2));
+        lanes.seen(look(Some(40), 60, 0));
         assert_eq!(lanes.fast()[0], at(40) - SLACK);
     }
 
     #[test]
     fn the_safe_mark_never_passes_a_ready_job() {
         let mut lanes = Lanes::new();
-        lanes.seen(sweep(Some(5), 10, 1, 2));
-        lanes.seen(sweep(Some(5), 100, 50, 60));
+        lanes.seen(look(Some(5), 100, 90));
         assert!(lanes.safe()[0] <= at(5));
     }
 }

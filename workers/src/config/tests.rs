@@ -150,7 +150,7 @@ fn each_rule_names_the_key_and_the_way_out() {
         (&[("DATABASE_URL", "h/d")], "database.url (DATABASE_URL) is not the address of"),
         (&[("RATE_LIMIT_REDIS_URL", "h:1")], "write redis://host:port"),
         (&[("AUTOPILOT__WORKER__LEASE", "5s")], "shorter than three heartbeats of 2s"),
-        (&[("AUTOPILOT__WORKER__LEASE", "13s")], "a rescue takes 17s, more than 15s"),
+        (&[("AUTOPILOT__WORKER__LEASE", "13s")], "a rescue takes 17.5s, more than 15s"),
         (&[("AUTOPILOT__WORKER__POLL_MIN", "3s")], "is longer than worker.poll_max"),
         (&[("AUTOPILOT__RETRY__BASE", "11m")], "is longer than retry.cap"),
         (&[("AUTOPILOT__HTTP__BIND", "0.0.0.0:80")], "set AUTOPILOT_API_TOKEN"),

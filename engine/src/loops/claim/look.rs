@@ -4,9 +4,13 @@ use std::time::{Duration, Instant};
 
 use super::Claimer;
 use crate::loops::lanes::Seen;
+use crate::loops::proof::{Snapshot, Writers};
 
 /// The safe marks are kept this often, if they moved: a process that starts walks what was claimed since.
 const KEEP: Duration = Duration::from_secs(1);
+
+/// How often it looks before it leaves.
+const LAST_LOOKS: usize = 3;
 
 impl Claimer {
     /// Looks at every lane: moves the marks, and says in how long the next job is due.
@@ -14,23 +18,33 @@ impl Claimer {
         self.looked = Instant::now();
         let names = self.queues.names();
         let [critical, high, normal, low] = self.queues.safe();
-        let rows = self
+        let stalled = self.proof.is_stalled();
+        let (writers, rows) = self
             .line
             .run(async |conn| {
+                // Asked before the snapshot is taken, as the proof wants it.
+                let writers = if stalled {
+                    let writers = sqlx::query_file_scalar!("sql/writers.sql");
+                    Some(writers.fetch_all(&mut *conn).await?)
+                } else {
+                    None
+                };
                 let look =
                     sqlx::query_file!("sql/look.sql", &names, &critical, &high, &normal, &low);
-                look.fetch_all(conn).await
+                Ok::<_, sqlx::Error>((writers, look.fetch_all(conn).await?))
             })
             .await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let snapshot = Snapshot {
+            now: row.now,
+            xmin: row.xmin.parse().unwrap_or(0),
+            xmax: row.xmax.parse().unwrap_or(u64::MAX),
+        };
+        let proven = self.proof.seen(snapshot, writers.map(Writers::from_iter));
         let mut due_in: Option<Duration> = None;
         for row in rows {
-            let seen = Seen {
-                priority: row.priority,
-                first: row.first,
-                now: row.now,
-                xmin: row.xmin.parse().unwrap_or(0),
-                xmax: row.xmax.parse().unwrap_or(u64::MAX),
-            };
+            let (priority, first, now) = (row.priority, row.first, row.now);
+            let seen = Seen { priority, first, now, proven };
             if let Some(wait) = self.queues.seen(&row.queue, seen) {
                 due_in = Some(due_in.map_or(wait, |due| due.min(wait)));
             }
@@ -39,11 +53,28 @@ impl Claimer {
         Ok(due_in)
     }
 
+    /// Keeps the safe marks as they are at the end, so that whoever comes next has nothing to walk.
+    pub(super) async fn leave(&mut self) {
+        // One look notes a moment, the next proves it, unless somebody is just at a write.
+        for _ in 0..LAST_LOOKS {
+            if let Err(error) = self.look().await {
+                return tracing::debug!(%error, "the marks were not kept; the next process walks a little");
+            }
+        }
+        if let Err(error) = self.keep_moved().await {
+            tracing::debug!(%error, "the marks were not kept; the next process walks a little");
+        }
+    }
+
     /// Keeps the safe marks now and then, if they moved.
     async fn keep_marks(&mut self) -> Result<(), sqlx::Error> {
         if self.kept.elapsed() < KEEP {
             return Ok(());
         }
+        self.keep_moved().await
+    }
+
+    async fn keep_moved(&mut self) -> Result<(), sqlx::Error> {
         self.kept = Instant::now();
         let moved = self.queues.take_moved();
         if !moved.queues.is_empty() {
