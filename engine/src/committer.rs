@@ -15,7 +15,7 @@ mod writes;
 use std::sync::Arc;
 
 use sqlx::PgPool;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use change::{AttemptFailure, Change, Dead, Finish, Mark, StepState, StepWrite, Wake};
@@ -24,7 +24,7 @@ use writer::Writer;
 pub(crate) use writes::write_owned;
 
 use crate::enqueue::EnqueueError;
-use crate::group::Group;
+use crate::group::{self, Group};
 use crate::ids::WorkerId;
 
 /// Whether the attempt still owned its job when it wrote.
@@ -63,20 +63,22 @@ type Batch = Vec<Box<Pending>>;
 #[derive(Debug, Clone)]
 pub(crate) struct Committer {
     changes: mpsc::Sender<Box<Pending>>,
+    group: Arc<Group<Box<Pending>>>,
+    /// The first writer, for whoever finds all of them idle.
+    writer: Arc<Mutex<Writer>>,
 }
 
-/// So many flushes are on their way at a time, each on a connection of its own.
-const WRITERS: usize = 2;
-
 impl Committer {
-    /// Starts the committer of a process. It stops when every handle is gone, or gives up when `ended` is cancelled.
+    /// Starts the committer of a process: two writers, each on a connection of its own. It stops when every handle is gone, or gives up when `ended` is cancelled.
     pub(crate) fn start(pool: PgPool, worker: WorkerId, ended: CancellationToken) -> Self {
         let (changes, group) = Group::new();
-        for number in 1..=WRITERS {
-            let writer = Writer::new(pool.clone(), worker, number);
-            tokio::spawn(writer.run(Arc::clone(&group), ended.clone()));
+        let [first, second] = [1, 2].map(|number| {
+            Arc::new(Mutex::new(Writer::new(pool.clone(), worker, ended.clone(), number)))
+        });
+        for writer in [Arc::clone(&first), second] {
+            tokio::spawn(writer::run(writer, Arc::clone(&group)));
         }
-        Self { changes }
+        Self { changes, group, writer: first }
     }
 
     /// Writes a change and waits for its commit.
@@ -88,7 +90,13 @@ impl Committer {
         // Boxed before anything waits: a change is moved many times, and would stand in every future on its way.
         let pending = Box::new(Pending { change, answer });
         async move {
-            if self.changes.send(pending).await.is_err() {
+            if group::is_empty(&self.changes)
+                && let Some(_turn) = self.group.alone()
+                && let Ok(mut writer) = self.writer.try_lock()
+            {
+                // The way over the writer's task and back would take as long as the statement.
+                Box::pin(writer.write_batch(vec![pending])).await;
+            } else if self.changes.send(pending).await.is_err() {
                 return Err(CommitError::Stopped);
             }
             answered.await.unwrap_or(Err(CommitError::Stopped))

@@ -52,6 +52,19 @@ impl<T> Group<T> {
         }
         Some((batch, turn))
     }
+
+    /// A turn for somebody who writes by himself, without the way over a writer's task: only where nobody writes.
+    pub(crate) fn alone(&self) -> Option<Turn<'_>> {
+        let (idle, busy) = (0, 1);
+        let turn =
+            self.writing.compare_exchange(idle, busy, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        turn.then(|| Turn { writing: &self.writing })
+    }
+}
+
+/// Whether nothing waits.
+pub(crate) fn is_empty<T>(sender: &mpsc::Sender<T>) -> bool {
+    sender.capacity() == sender.max_capacity()
 }
 
 impl Drop for Turn<'_> {
@@ -77,6 +90,20 @@ mod tests {
         drop((turn, other));
         drop(sender);
         assert!(group.take().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn only_one_writes_alone_and_nobody_beside_a_writer() {
+        let (sender, group) = Group::new();
+        let alone = group.alone().unwrap();
+        assert!(group.alone().is_none());
+        drop(alone);
+        sender.send(1).await.unwrap();
+        assert!(!is_empty(&sender));
+        let (_batch, turn) = group.take().await.unwrap();
+        assert!(is_empty(&sender) && group.alone().is_none());
+        drop(turn);
+        assert!(group.alone().is_some());
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::PgPool;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::flush::{self, Held};
@@ -19,29 +20,44 @@ use crate::line::Line;
 /// The first pause after a failed flush; it doubles up to a second.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
-/// A task that writes.
+/// Who writes.
+#[derive(Debug)]
 pub(super) struct Writer {
     line: Line,
     pool: PgPool,
     worker: WorkerId,
+    /// Cancelled when the incarnation is over: nothing that it writes counts any more.
+    ended: CancellationToken,
+}
+
+/// Writes what is handed in, until all who could are gone.
+pub(super) async fn run(writer: Arc<Mutex<Writer>>, group: Arc<Group<Box<Pending>>>) {
+    while let Some((mut batch, _turn)) = group.take().await {
+        // In the order of their ids, so that two writers never wait for each other.
+        batch.sort_unstable_by_key(|pending| pending.change.claim.job);
+        writer.lock().await.write_batch(batch).await;
+    }
 }
 
 impl Writer {
-    pub(super) fn new(pool: PgPool, worker: WorkerId, number: usize) -> Self {
+    pub(super) fn new(
+        pool: PgPool,
+        worker: WorkerId,
+        ended: CancellationToken,
+        number: usize,
+    ) -> Self {
         let line = Line::by_index(&pool, &format!("committer {number}"));
-        Self { line, pool, worker }
+        Self { line, pool, worker, ended }
     }
 
-    pub(super) async fn run(mut self, group: Arc<Group<Box<Pending>>>, ended: CancellationToken) {
-        while let Some((mut batch, _turn)) = group.take().await {
-            // In the order of their ids, so that two writers never wait for each other.
-            batch.sort_unstable_by_key(|pending| pending.change.claim.job);
-            let (ordinary, others): (Batch, Batch) =
-                batch.into_iter().partition(|pending| pending.change.is_ordinary());
-            tokio::select! {
-                () = self.write_all(ordinary, others) => {}
-                () = ended.cancelled() => self.line.cut(),
-            }
+    /// Writes a batch, however often it takes, and answers; or gives up at the end of the incarnation.
+    pub(super) async fn write_batch(&mut self, batch: Batch) {
+        let (ordinary, others): (Batch, Batch) =
+            batch.into_iter().partition(|pending| pending.change.is_ordinary());
+        let ended = self.ended.clone();
+        tokio::select! {
+            () = self.write_all(ordinary, others) => {}
+            () = ended.cancelled() => self.line.cut(),
         }
     }
 
@@ -50,7 +66,6 @@ impl Writer {
         self.write(others).await;
     }
 
-    /// Writes a batch, however often it takes, and answers.
     async fn write(&mut self, mut batch: Batch) {
         let mut pause = RETRY_PAUSE;
         let mut again = false;
