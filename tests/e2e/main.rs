@@ -39,3 +39,4 @@ mod storm;
 mod stripe_events;
 mod tidy;
 mod waiting;
+mod webhooks;

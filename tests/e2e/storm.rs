@@ -10,7 +10,7 @@ use autopilot_tests::{Lab, Process, Script, World, eventually};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 /// The program under test, beside the folder of the test programs.
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     let here = std::env::current_exe().unwrap();
     let target = here.parent().and_then(|deps| deps.parent()).unwrap();
     let program = target.join("autopilot");

@@ -1,10 +1,11 @@
 //! Stripe's events: each is kept, acted on once, given to the right studio or to nobody.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use autopilot_engine::WorkspaceId;
 use autopilot_sandbox::{Checkout, PaymentStatus};
-use autopilot_tests::Studio;
+use autopilot_tests::{Studio, delivery};
 use autopilot_workflows::state::workspaces;
 use autopilot_workflows::webhooks::stripe::{self, Received};
 use serde_json::{Value, json};
@@ -229,10 +230,7 @@ async fn a_body_that_cannot_be_read_is_kept_byte_by_byte() {
     {
         let studio = Studio::new().await;
         for expected in [Received::Unreadable, Received::Duplicate] {
-            let mut tx = studio.world.pool().begin().await.unwrap();
-            let received = stripe::receive(&mut tx, body, &json!({}), "digest").await.unwrap();
-            tx.commit().await.unwrap();
-            assert_eq!(received, expected, "{body:?}");
+            assert_eq!(studio.receive_all(&[delivery(body)]).await, [expected], "{body:?}");
         }
         let said = inbox(&studio).await;
         assert!(said.starts_with("failed: the signature is right"), "{said}");
@@ -256,9 +254,9 @@ async fn a_delivery_that_the_database_refuses_at_its_commit_leaves_nothing_and_w
         .await;
     let event = studio.event_of(&Checkout::new(studio.workspace.to_string())).await;
     let mut tx = studio.world.pool().begin().await.unwrap();
-    let body = event.to_string();
-    let received = stripe::receive(&mut tx, body.as_bytes(), &json!({}), "digest").await.unwrap();
-    assert!(matches!(received, Received::Enqueued(_)));
+    let checkout = delivery(event.to_string());
+    let received = stripe::receive(&mut tx, &[&checkout], Duration::ZERO).await.unwrap();
+    assert!(matches!(received[..], [Received::Enqueued(_)]));
     let refused = tx.commit().await.unwrap_err();
     assert!(refused.to_string().contains("no space left"), "{refused}");
     let left = ["studio.inbox", "engine.job", "engine.enqueue_key"];

@@ -11,6 +11,7 @@
 )]
 
 mod crash;
+mod delivery;
 mod gate;
 mod lab;
 mod process;
@@ -22,6 +23,7 @@ mod wait;
 mod world;
 
 pub use crash::{crash_at_every_step, repeat_every_step};
+pub use delivery::delivery;
 pub use gate::Gate;
 pub use lab::{Body, Lab, PlannedScript, Running, Script};
 pub use process::Process;

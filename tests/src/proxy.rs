@@ -98,6 +98,20 @@ impl Proxy {
         PgPoolOptions::new().max_connections(5).connect_with(options).await.unwrap()
     }
 
+    /// The address of the database of `url` through the proxy, for another program.
+    ///
+    /// # Panics
+    /// When `url` is none.
+    #[must_use]
+    pub fn url(&self, url: &str) -> String {
+        let options = PgConnectOptions::from_str(url).unwrap();
+        let direct = format!("{}:{}/", options.get_host(), options.get_port());
+        let through = url.replacen(&direct, &format!("{}/", self.address), 1);
+        assert_ne!(through, url, "{direct} is not in the address");
+        let joint = if through.contains('?') { '&' } else { '?' };
+        format!("{through}{joint}sslmode=disable")
+    }
+
     /// Cuts the next connection that fits, once. Several cuts wait for each other in their order.
     pub fn arm(&self, cut: Cut) {
         self.wire.armed.lock().unwrap_or_else(PoisonError::into_inner).push_back(cut);

@@ -15,7 +15,7 @@ use autopilot_workflows::integrations::{email, stripe, twilio, whatsapp};
 use autopilot_workflows::provisioning::{self, Provision, Triggered};
 use autopilot_workflows::state::{email_accounts, profiles, twilio_accounts, workspaces};
 use autopilot_workflows::tenancy::Tenant;
-use autopilot_workflows::webhooks::stripe::{Received, receive};
+use autopilot_workflows::webhooks::stripe::Received;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -144,18 +144,6 @@ impl Studio {
     pub async fn checkout(&self, checkout: &Checkout) -> Received {
         let event = self.event_of(checkout).await;
         self.receive(&event).await
-    }
-
-    /// Receives an event as the webhook does, in a transaction of its own.
-    ///
-    /// # Panics
-    /// When the database refuses.
-    pub async fn receive(&self, event: &Value) -> Received {
-        let mut tx = self.world.pool().begin().await.expect("a transaction begins");
-        let body = event.to_string();
-        let received = receive(&mut tx, body.as_bytes(), &json!({}), "digest").await;
-        tx.commit().await.expect("the delivery commits");
-        received.expect("the delivery is received")
     }
 
     /// Triggers the studio's provisioning, in a transaction of its own.

@@ -4,6 +4,7 @@ mod auth;
 mod autopilot;
 mod fields;
 mod health;
+mod intake;
 mod limits;
 mod problem;
 mod routes;
@@ -15,6 +16,7 @@ mod stripe_webhook;
 mod tests;
 mod workspaces;
 
+pub(crate) use self::intake::Intake;
 pub(crate) use self::routes::router;
 pub(crate) use self::server::serve;
 pub(crate) use self::state::Http;

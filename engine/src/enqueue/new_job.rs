@@ -104,6 +104,13 @@ impl NewJob {
         self.due == Due::Now && self.unique.is_none() && self.key.is_none()
     }
 
+    /// The id that it is going to have, unless its idempotency key or its unique key stands for another job already. Derived
+    /// from the key where there is one, so that it may be written down beside whatever the job is about, before it exists.
+    #[must_use]
+    pub const fn id(&self) -> JobId {
+        self.id
+    }
+
     /// The queue that it goes to.
     #[must_use]
     pub fn queue(&self) -> &str {

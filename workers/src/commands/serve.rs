@@ -45,9 +45,11 @@ pub(crate) async fn run(args: Serve, config: &Config) -> Result<Exit, Fail> {
         tell(path, server.address)?;
     }
     let serving = async {
-        let Some(Server { listener, router, .. }) = server else { return Ok(()) };
+        let Some(Server { listener, router, intake, .. }) = server else { return Ok(()) };
         let grace = config.worker.drain_grace;
-        http::serve(listener, router, stop.clone(), grace).await.map_err(Fail::from)
+        let served = http::serve(listener, router, stop.clone(), grace).await;
+        intake.close().await;
+        served.map_err(Fail::from)
     };
     let working = async {
         let Some(worker) = worker else { return Ok(()) };
@@ -102,6 +104,7 @@ struct Server {
     listener: TcpListener,
     address: SocketAddr,
     router: axum::Router,
+    intake: http::Intake,
 }
 
 async fn bind(config: &Config, pool: &PgPool) -> Result<Server, Fail> {
@@ -116,9 +119,10 @@ async fn bind(config: &Config, pool: &PgPool) -> Result<Server, Fail> {
     let listener = TcpListener::bind(bind).await.map_err(cannot)?;
     let address = listener.local_addr()?;
     let state = http::Http::new(config, pool.clone())?;
+    let intake = state.intake();
     let places = config.http.max_concurrent_requests.get();
     let router = http::router(state, places, config.http.request_timeout);
-    Ok(Server { listener, address, router })
+    Ok(Server { listener, address, router, intake })
 }
 
 /// One line that says what this process does.

@@ -80,7 +80,7 @@ pub(crate) async fn take_place(
 }
 
 /// Middleware: ends a request that takes longer, its body's arrival included. What it had not committed is
-/// undone, for the dropped transaction rolls back.
+/// undone, for the dropped transaction rolls back; only a delivery that was handed over is recorded all the same.
 pub(crate) async fn end_in_time(
     State(limit): State<Duration>,
     request: Request,

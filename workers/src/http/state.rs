@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use sqlx::PgPool;
 
 use super::auth::ApiToken;
+use super::intake::Intake;
 use super::limits::{BodyLimit, RETRY_AFTER};
 use super::problem::Problem;
 use crate::app;
@@ -21,6 +22,7 @@ use crate::fail::Fail;
 pub(crate) struct Http {
     pub(super) pool: PgPool,
     pub(super) waker: Waker,
+    pub(super) intake: Intake,
     pub(super) token: ApiToken,
     pub(super) stripe_secrets: Arc<[SecretString]>,
     pub(super) default_country: Country,
@@ -28,19 +30,26 @@ pub(crate) struct Http {
 }
 
 impl Http {
-    /// Starts the task that sends hints to the workers; connects to nothing.
+    /// Starts the tasks that record deliveries and send hints to the workers; connects to nothing.
     ///
     /// # Errors
     /// Never for a configuration that was accepted.
     pub(crate) fn new(config: &Config, pool: PgPool) -> Result<Self, Fail> {
+        let waker = Waker::start(pool.clone());
         Ok(Self {
-            waker: Waker::start(pool.clone()),
+            intake: Intake::start(&pool, &waker, config.http.request_timeout),
+            waker,
             pool,
             token: ApiToken::new(config.http.api_token.as_ref()),
             stripe_secrets: config.stripe.webhook_secrets.as_slice().into(),
             default_country: app::default_country(&config.provisioning)?,
             body_limit: BodyLimit(config.http.body_limit),
         })
+    }
+
+    /// Where deliveries are handed over: to be closed after the server, so that what it took is recorded.
+    pub(crate) fn intake(&self) -> Intake {
+        self.intake.clone()
     }
 }
 

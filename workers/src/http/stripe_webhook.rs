@@ -1,50 +1,60 @@
 //! `POST /webhooks/stripe`: verified over the raw bytes, recorded and enqueued in one transaction, then answered.
 //!
-//! Nothing is acknowledged before the commit. Whatever goes wrong before it is answered 5xx, and Stripe delivers
-//! again for three days.
+//! Nothing is acknowledged before the commit, which many deliveries share. Whatever goes wrong before it is answered 5xx,
+//! and Stripe delivers again for three days.
 
-use autopilot_engine::EnqueueError;
-use autopilot_workflows::webhooks::stripe::{self, Received};
+use autopilot_engine::JobId;
+use autopilot_workflows::webhooks::stripe::{Delivery, Received};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use chrono::Utc;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::Http;
+use super::intake::Unrecorded;
 use super::limits::{RETRY_AFTER, RawBody};
 use super::problem::Problem;
+use super::state::refused;
 use super::stripe_signature::{self, HEADER};
 
 /// The headers that are kept with an event: enough to see who sent what, no signature and no credential.
 const KEPT: [&str; 4] = ["content-type", "user-agent", "stripe-version", "x-request-id"];
+
+/// What Stripe is told; it reads the status only.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Acknowledged {
+    received: bool,
+    outcome: &'static str,
+    job_id: Option<JobId>,
+}
 
 /// Records one delivery.
 pub(super) async fn receive(
     State(http): State<Http>,
     headers: HeaderMap,
     RawBody(body): RawBody,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Acknowledged>, Problem> {
     verify(&http, &headers, &body)?;
-    let digest = format!("sha256:{}", hex::encode(Sha256::digest(&body)));
-    let received = record(&http, &body, &kept(&headers), &digest).await.map_err(|error| {
-        tracing::error!(%error, "a Stripe event was not recorded; Stripe delivers it again");
-        super::state::unavailable()
-    })?;
-    let (outcome, job) = match received {
-        Received::Enqueued(job) => {
-            http.waker.wake(stripe::QUEUE);
-            ("enqueued", Some(job))
-        }
-        Received::Ignored => ("ignored", None),
-        Received::Duplicate => ("duplicate", None),
-        Received::Unreadable => {
-            tracing::warn!(digest, "a signed Stripe event cannot be read; it is kept in the inbox");
-            ("unreadable", None)
-        }
+    let digest = |body: &[u8]| format!("sha256:{}", hex::encode(Sha256::digest(body)));
+    let delivery = Delivery::read(body, kept(&headers), digest).map_err(refused)?;
+    let (outcome, job_id) = match http.intake.record(delivery).await {
+        Ok(Received::Enqueued(job)) => ("enqueued", Some(job)),
+        Ok(Received::Ignored) => ("ignored", None),
+        Ok(Received::Duplicate) => ("duplicate", None),
+        Ok(Received::Unreadable) => ("unreadable", None),
+        Err(Unrecorded) => return Err(unrecorded()),
     };
-    Ok(Json(json!({ "received": true, "outcome": outcome, "jobId": job })))
+    Ok(Json(Acknowledged { received: true, outcome, job_id }))
+}
+
+/// Whether it was recorded may be unknown: delivered again, the inbox's key makes a duplicate of it.
+fn unrecorded() -> Problem {
+    let detail = "The database did not confirm that the event is recorded; deliver it again.";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_AFTER)
 }
 
 /// One and the same refusal whatever is wrong with the signature; the log says what.
@@ -71,20 +81,6 @@ fn verify(http: &Http, headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> 
         )
         .kind("urn:autopilot:webhook-signature", "Signature refused")
     })
-}
-
-async fn record(
-    http: &Http,
-    body: &[u8],
-    headers: &Value,
-    digest: &str,
-) -> Result<Received, EnqueueError> {
-    let mut tx = http.pool.begin().await?;
-    let received = stripe::receive(&mut tx, body, headers, digest).await?;
-    // An answer to the commit that is lost leaves the delivery unknown: answered 503, it comes again, and the
-    // inbox's key makes a duplicate of it.
-    tx.commit().await?;
-    Ok(received)
 }
 
 fn kept(headers: &HeaderMap) -> Value {

@@ -2,6 +2,7 @@
 
 mod api;
 mod guards;
+mod intake;
 mod stripe;
 
 use std::time::Duration;
@@ -17,7 +18,7 @@ use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tower::ServiceExt as _;
 
-use super::{Http, router};
+use super::{Http, Intake, router};
 use crate::config::Config;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -27,6 +28,7 @@ const SECRETS: &str = "whsec_new,whsec_old";
 struct World {
     database: TestDatabase,
     server: Router,
+    intake: Intake,
 }
 
 /// What came back.
@@ -40,8 +42,8 @@ impl World {
     async fn new() -> Self {
         let migrators = [&autopilot_engine::MIGRATOR, &autopilot_workflows::MIGRATOR];
         let database = TestDatabase::create(&migrators).await;
-        let server = server(database.pool(), &[]);
-        Self { database, server }
+        let (server, intake) = server_and_intake(database.pool(), &[]);
+        Self { database, server, intake }
     }
 
     fn pool(&self) -> &PgPool {
@@ -81,8 +83,12 @@ impl Answer {
     }
 }
 
-/// The server of production, with everything set that it needs, unless `settings` say otherwise.
 fn server(pool: &PgPool, settings: &[(&str, &str)]) -> Router {
+    server_and_intake(pool, settings).0
+}
+
+/// The server of production, with everything set that it needs, unless `settings` say otherwise.
+fn server_and_intake(pool: &PgPool, settings: &[(&str, &str)]) -> (Router, Intake) {
     let usual = [
         ("DATABASE_URL", "postgres://127.0.0.1/never-read"),
         ("AUTOPILOT_API_TOKEN", TOKEN),
@@ -95,7 +101,8 @@ fn server(pool: &PgPool, settings: &[(&str, &str)]) -> Router {
         usual.chain(settings).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let config = Config::load(None, settings).accept().unwrap();
     let state = Http::new(&config, pool.clone()).unwrap();
-    router(state, 100, config.http.request_timeout)
+    let intake = state.intake();
+    (router(state, 100, config.http.request_timeout), intake)
 }
 
 /// A pool whose database nobody answers for: the port was free a moment ago.

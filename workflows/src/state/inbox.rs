@@ -3,38 +3,33 @@
 //! An event is recorded in one transaction with the job that handles it, before the provider gets its answer: what
 //! was acknowledged is never lost, and what is delivered twice is handled once.
 
+use std::collections::HashSet;
+use std::time::Duration;
+
 use autopilot_engine::{JobId, WorkspaceId};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
 
-/// A verified webhook, as it arrived.
+/// A verified webhook, as it arrived, and what is to become of it.
 #[derive(Debug, Clone, Copy)]
 pub struct NewEvent<'a> {
-    /// Who sent it.
-    pub provider: &'a str,
     /// The provider's id of it, or a digest of endpoint and body where the provider gives none.
     pub event_id: &'a str,
     /// The provider's word for what happened.
     pub event_type: &'a str,
-    /// Whose event it is, where that is known.
-    pub workspace: Option<WorkspaceId>,
     /// The raw bytes whose signature was verified.
     pub payload: &'a [u8],
     /// The headers worth keeping, as one object: no signatures and no credentials.
     pub headers: &'a Value,
-    /// The job that handles it, where it was enqueued with it.
+    /// [`EventState::Received`] where a job is enqueued with it, else what it stays.
+    pub state: EventState,
+    /// Why, where that needs words.
+    pub reason: Option<&'a str>,
+    /// The job that is enqueued with it.
     pub job: Option<JobId>,
-}
-
-/// What came of recording an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use]
-pub enum Recorded {
-    /// It was not known: enqueue its job in the same transaction.
-    New,
-    /// It was known: nothing was written, and there is nothing to do but to answer.
-    Duplicate,
 }
 
 /// What became of an event.
@@ -70,13 +65,13 @@ impl EventState {
 /// An event of the inbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// See [`NewEvent::provider`].
+    /// Who sent it.
     pub provider: String,
     /// See [`NewEvent::event_id`].
     pub event_id: String,
     /// See [`NewEvent::event_type`].
     pub event_type: String,
-    /// See [`NewEvent::workspace`].
+    /// Whose event it is, where that is known.
     pub workspace: Option<WorkspaceId>,
     /// See [`NewEvent::payload`].
     pub payload: Vec<u8>,
@@ -107,30 +102,54 @@ pub struct Mark<'a> {
     pub job: Option<JobId>,
 }
 
-/// Records an event unless it is known. Of two deliveries at once, the second waits for the first's transaction.
+/// Records the events that are not known yet, in one statement, and answers with their ids.
+///
+/// Their jobs are to be enqueued in the same transaction. Of an event that is there twice, the first counts.
+///
+/// Of two deliveries at once, the second waits for the first's transaction. From here to its end, the caller's transaction
+/// waits at most `patience` for anybody's lock; zero waits for ever.
 ///
 /// # Errors
-/// The database's. Answer the provider with a 5xx then, so that it delivers again.
+/// The database's; that patience ran out is one of them. Answer the provider with a 5xx then, so that it delivers again.
 pub async fn record(
     conn: &mut PgConnection,
-    event: &NewEvent<'_>,
-) -> Result<Recorded, sqlx::Error> {
-    let inserted = sqlx::query!(
-        "INSERT INTO studio.inbox
-             (provider, event_id, event_type, workspace_id, payload, headers, job_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
-         ON CONFLICT (provider, event_id) DO NOTHING",
-        event.provider,
-        event.event_id,
-        event.event_type,
-        event.workspace.map(WorkspaceId::uuid),
-        event.payload,
-        event.headers,
-        event.job.map(JobId::uuid)
+    provider: &str,
+    events: &[NewEvent<'_>],
+    patience: Duration,
+) -> Result<HashSet<String>, sqlx::Error> {
+    let ids: Vec<&str> = events.iter().map(|event| event.event_id).collect();
+    let types: Vec<&str> = events.iter().map(|event| event.event_type).collect();
+    let payloads: Vec<&[u8]> = events.iter().map(|event| event.payload).collect();
+    let headers: Vec<Json<&Value>> = events.iter().map(|event| Json(event.headers)).collect();
+    let states: Vec<&str> = events.iter().map(|event| event.state.name()).collect();
+    let reasons: Vec<Option<&str>> = events.iter().map(|event| event.reason).collect();
+    let jobs: Vec<Option<Uuid>> = events.iter().map(|event| event.job.map(JobId::uuid)).collect();
+    // Inserted in the order of their keys, so that two batches with the same events never wait for each other.
+    let new = sqlx::query_scalar!(
+        r#"WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', $2, true))
+         INSERT INTO studio.inbox
+             (provider, event_id, event_type, payload, headers, state, reason, job_id, processed_at)
+         SELECT $1, id, type, payload, headers, state, reason, job,
+                CASE WHEN state <> 'received' THEN now() END
+         FROM unnest($3::text[], $4::text[], $5::bytea[], $6::jsonb[], $7::text[], $8::text[], $9::uuid[])
+             AS event(id, type, payload, headers, state, reason, job)
+         WHERE (SELECT count(*) FROM patience) = 1
+         ORDER BY id COLLATE "C"
+         ON CONFLICT (provider, event_id) DO NOTHING
+         RETURNING event_id"#,
+        provider,
+        format!("{}ms", patience.as_millis()),
+        &ids as &[&str],
+        &types as &[&str],
+        &payloads as &[&[u8]],
+        &headers as &[Json<&Value>],
+        &states as &[&str],
+        &reasons as &[Option<&str>],
+        &jobs as &[Option<Uuid>]
     )
-    .execute(conn)
+    .fetch_all(conn)
     .await?;
-    Ok(if inserted.rows_affected() == 1 { Recorded::New } else { Recorded::Duplicate })
+    Ok(new.into_iter().collect())
 }
 
 /// The event of that id, if it was recorded.

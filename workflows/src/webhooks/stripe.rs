@@ -1,15 +1,25 @@
 //! Receiving Stripe's events: the write side of the webhook, for whoever has verified the signature.
 
-use autopilot_engine::{EnqueueError, Enqueued, Job, JobId, NewJob, enqueue};
+use std::time::Duration;
+
+use autopilot_engine::{EnqueueError, Job, JobId, NewJob, enqueue};
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::stripe_event::{StripeEvent, acts_on};
-use crate::state::inbox::{self, EventState, Mark, NewEvent, Recorded};
+use crate::state::inbox::{self, EventState, NewEvent};
 
 /// How the inbox names this provider.
 pub const PROVIDER: &str = "stripe";
+
+/// The queue that events wait in, for a wake-up after the commit.
+pub const QUEUE: &str = StripeEvent::QUEUE;
+
+const IGNORED: &str = "nothing here acts on this type";
+const UNREADABLE: &str =
+    "the signature is right, but the body is no event: JSON with `id` and `type` is expected";
 
 /// What became of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +35,25 @@ pub enum Received {
     Unreadable,
 }
 
-/// The queue that events wait in, for a wake-up after the commit.
-pub const QUEUE: &str = StripeEvent::QUEUE;
+/// An authentic delivery that was read and is to be recorded.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The event's, or the digest of a body that has no readable one.
+    id: String,
+    kind: String,
+    body: Bytes,
+    headers: Value,
+    meaning: Meaning,
+}
+
+#[derive(Debug, Clone)]
+enum Meaning {
+    /// This job acts on it.
+    Job(NewJob),
+    /// Nothing acts on its type.
+    Nothing,
+    Unreadable,
+}
 
 #[derive(Deserialize)]
 struct Envelope {
@@ -44,89 +71,103 @@ impl Envelope {
     }
 }
 
-/// Records an authentic delivery and enqueues its job, in the caller's transaction.
-///
-/// Acknowledge it only after the commit. `digest` names a body that has no readable id; it must be the same for the same bytes.
-///
-/// # Errors
-/// When the database refuses; then answer 5xx, so that Stripe delivers it again.
-pub async fn receive(
-    conn: &mut PgConnection,
-    body: &[u8],
-    headers: &Value,
-    digest: &str,
-) -> Result<Received, EnqueueError> {
-    let event = match serde_json::from_slice::<Envelope>(body) {
-        Ok(event) if event.is_plain() => event,
-        Ok(_) | Err(_) => return unreadable(conn, body, headers, digest).await,
-    };
-    let job = NewJob::of(&StripeEvent { event: event.id.clone() })?.key(&event.id);
-    let new = NewEvent {
-        provider: PROVIDER,
-        event_id: &event.id,
-        event_type: &event.kind,
-        workspace: None,
-        payload: body,
-        headers,
-        job: None,
-    };
-    if inbox::record(&mut *conn, &new).await? == Recorded::Duplicate {
-        return Ok(Received::Duplicate);
-    }
-    if !acts_on(&event.kind) {
-        let ignored = Mark {
-            state: EventState::Ignored,
-            reason: Some("nothing here acts on this type"),
-            workspace: None,
-            job: None,
+impl Delivery {
+    /// Reads a delivery. `digest` names a body that has no readable id; it must be the same for the same bytes.
+    ///
+    /// # Errors
+    /// When its job cannot be written as JSON.
+    pub fn read(
+        body: Bytes,
+        headers: Value,
+        digest: impl FnOnce(&[u8]) -> String,
+    ) -> Result<Self, EnqueueError> {
+        let event = serde_json::from_slice::<Envelope>(&body).ok().filter(Envelope::is_plain);
+        let Some(Envelope { id, kind }) = event else {
+            let (id, kind) = (digest(&body), "unreadable".to_owned());
+            return Ok(Self { id, kind, body, headers, meaning: Meaning::Unreadable });
         };
-        inbox::mark(conn, PROVIDER, &event.id, &ignored).await?;
-        return Ok(Received::Ignored);
-    }
-    let mut received = Received::Duplicate;
-    for enqueued in enqueue(&mut *conn, &[job]).await? {
-        let received_mark = Mark {
-            state: EventState::Received,
-            reason: None,
-            workspace: None,
-            job: Some(enqueued.id()),
+        let meaning = if acts_on(&kind) {
+            Meaning::Job(NewJob::of(&StripeEvent { event: id.clone() })?.key(&id))
+        } else {
+            Meaning::Nothing
         };
-        inbox::mark(&mut *conn, PROVIDER, &event.id, &received_mark).await?;
-        received = match enqueued {
-            Enqueued::New(id) | Enqueued::Existing(id) => Received::Enqueued(id),
-        };
+        Ok(Self { id, kind, body, headers, meaning })
     }
-    Ok(received)
+
+    /// How it stands in the inbox: the event's id, or the digest of its body.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The bytes of its body.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.body.len()
+    }
+
+    /// What becomes of it where it is new.
+    const fn outcome(&self) -> Received {
+        match &self.meaning {
+            Meaning::Job(job) => Received::Enqueued(job.id()),
+            Meaning::Nothing => Received::Ignored,
+            Meaning::Unreadable => Received::Unreadable,
+        }
+    }
+
+    /// Its row of the inbox.
+    fn event(&self) -> NewEvent<'_> {
+        let (state, reason, job) = match &self.meaning {
+            Meaning::Job(job) => (EventState::Received, None, Some(job.id())),
+            Meaning::Nothing => (EventState::Ignored, Some(IGNORED), None),
+            Meaning::Unreadable => (EventState::Failed, Some(UNREADABLE), None),
+        };
+        NewEvent {
+            event_id: &self.id,
+            event_type: &self.kind,
+            payload: &self.body,
+            headers: &self.headers,
+            state,
+            reason,
+            job,
+        }
+    }
 }
 
-async fn unreadable(
+/// Records authentic deliveries and enqueues the jobs of those that are new, in the caller's transaction.
+///
+/// Two statements, however many they are. The answers are in their order; of an event that is there twice, the second is a
+/// duplicate.
+///
+/// Acknowledge them only after the commit. From here to its end, the transaction waits at most `patience` for anybody's
+/// lock; zero waits for ever.
+///
+/// # Errors
+/// When the database refuses any of them, or patience ran out: then nothing is recorded. Answer 5xx, so that Stripe
+/// delivers them again, or try each by itself.
+pub async fn receive(
     conn: &mut PgConnection,
-    body: &[u8],
-    headers: &Value,
-    digest: &str,
-) -> Result<Received, EnqueueError> {
-    let new = NewEvent {
-        provider: PROVIDER,
-        event_id: digest,
-        event_type: "unreadable",
-        workspace: None,
-        payload: body,
-        headers,
-        job: None,
-    };
-    if inbox::record(&mut *conn, &new).await? == Recorded::Duplicate {
-        return Ok(Received::Duplicate);
+    deliveries: &[&Delivery],
+    patience: Duration,
+) -> Result<Vec<Received>, EnqueueError> {
+    let events: Vec<NewEvent<'_>> = deliveries.iter().map(|delivery| delivery.event()).collect();
+    let mut new = inbox::record(&mut *conn, PROVIDER, &events, patience).await?;
+    let (mut received, mut jobs) = (Vec::with_capacity(deliveries.len()), Vec::new());
+    for delivery in deliveries {
+        if new.remove(&delivery.id) {
+            if let Meaning::Job(job) = &delivery.meaning {
+                jobs.push(job.clone());
+            }
+            received.push(delivery.outcome());
+        } else {
+            received.push(Received::Duplicate);
+        }
     }
-    let failed = Mark {
-        state: EventState::Failed,
-        reason: Some(
-            "the signature is right, but the body is no event: JSON with `id` and `type` is expected",
-        ),
-        workspace: None,
-        job: None,
-    };
-    inbox::mark(conn, PROVIDER, digest, &failed).await?;
-    Ok(Received::Unreadable)
+    // The inbox has let each through once: none of these can be known already.
+    if !jobs.is_empty() {
+        let _new = enqueue(conn, &jobs).await?;
+    }
+    Ok(received)
 }
 
 /// Lets an event that waits for a person be handled again, in the caller's transaction.

@@ -21,11 +21,11 @@ use crate::input;
 const KNOWN: &str = "0192a1b2-c3d4-7e8f-8a9b-0c1d2e3f4a5b";
 const UNKNOWN: &str = "0192a1b2-c3d4-7e8f-8a9b-0c1d2e3f4a5c";
 
-fn signature(body: &[u8], secret: &str, age: i64) -> String {
+pub(super) fn signature(body: &[u8], secret: &str, age: i64) -> String {
     sign(body, &[SecretString::from(secret)], Utc::now().timestamp() - age)
 }
 
-fn delivery(body: &[u8], signature: &str) -> Request<Body> {
+pub(super) fn delivery(body: &[u8], signature: &str) -> Request<Body> {
     let request = Request::post("/webhooks/stripe").header(HEADER, signature);
     let request = request.header("user-agent", "Stripe/1.0").header("cookie", "secret=1");
     request.body(Body::from(body.to_vec())).unwrap()
@@ -35,7 +35,7 @@ async fn deliver(world: &World, body: &[u8]) -> Answer {
     world.ask(delivery(body, &signature(body, "whsec_old", 0))).await
 }
 
-fn event(id: &str, kind: &str, object: &Value) -> Vec<u8> {
+pub(super) fn event(id: &str, kind: &str, object: &Value) -> Vec<u8> {
     json!({ "id": id, "type": kind, "data": { "object": object } }).to_string().into_bytes()
 }
 

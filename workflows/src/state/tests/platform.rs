@@ -1,9 +1,11 @@
 //! The tables that span the workspaces.
 
+use std::time::Duration;
+
 use autopilot_engine::{JobId, WorkspaceId};
 
 use super::{database, workspace};
-use crate::state::inbox::{self, EventState, Mark, NewEvent, Recorded};
+use crate::state::inbox::{self, EventState, Mark, NewEvent};
 use crate::state::workspaces::{self, BindError};
 
 #[tokio::test]
@@ -81,19 +83,26 @@ async fn an_event_is_recorded_once_and_what_was_processed_stays_processed() {
     let mut conn = db.pool().acquire().await.expect("a connection");
     let headers = serde_json::json!({ "content-type": "application/json" });
     let event = NewEvent {
-        provider: "stripe",
         event_id: "evt_1",
         event_type: "checkout.session.completed",
-        workspace: None,
         payload: b"{}",
         headers: &headers,
+        state: EventState::Received,
+        reason: None,
         job: None,
     };
-    assert_eq!(inbox::record(&mut conn, &event).await.expect("recorded"), Recorded::New);
     let again = NewEvent { payload: b"other", ..event };
-    assert_eq!(inbox::record(&mut conn, &again).await.expect("recorded"), Recorded::Duplicate);
-    let elsewhere = NewEvent { provider: "twilio", ..event };
-    assert_eq!(inbox::record(&mut conn, &elsewhere).await.expect("recorded"), Recorded::New);
+    let other = NewEvent { event_id: "evt_0", ..event };
+    for (provider, events, new) in [
+        ("stripe", &[event, again][..], &["evt_1"][..]),
+        ("stripe", &[again, other], &["evt_0"]),
+        ("stripe", &[other, again], &[]),
+        ("twilio", &[event], &["evt_1"]),
+    ] {
+        let recorded = inbox::record(&mut conn, provider, events, Duration::ZERO).await;
+        let expected = new.iter().map(|id| (*id).to_owned()).collect();
+        assert_eq!(recorded.expect("recorded"), expected, "{provider} {events:?}");
+    }
     let stored = inbox::get(&mut conn, "stripe", "evt_1").await.expect("read").expect("an event");
     assert_eq!((stored.payload.as_slice(), stored.state), (&b"{}"[..], EventState::Received));
     assert_eq!((stored.headers, stored.processed_at), (headers.clone(), None));
@@ -144,17 +153,21 @@ async fn the_table_takes_every_state_of_an_event() {
     ] {
         let event_id = format!("{state:?}");
         let event = NewEvent {
-            provider: "stripe",
             event_id: &event_id,
             event_type: "t",
-            workspace: None,
             payload: b"",
             headers: &headers,
+            state,
+            reason: Some("why"),
             job: None,
         };
-        assert_eq!(inbox::record(&mut conn, &event).await.expect("recorded"), Recorded::New);
+        inbox::record(&mut conn, "stripe", &[event], Duration::ZERO).await.expect("recorded");
+        let stored = inbox::get(&mut conn, "stripe", &event_id).await.expect("read").expect("it");
+        assert_eq!((stored.state, stored.reason.as_deref()), (state, Some("why")));
+        assert_eq!(stored.processed_at.is_none(), state == EventState::Received);
         let mark = Mark { state, reason: None, workspace: None, job: None };
-        assert!(inbox::mark(&mut conn, "stripe", &event_id, &mark).await.expect("marked"));
+        let marked = inbox::mark(&mut conn, "stripe", &event_id, &mark).await.expect("marked");
+        assert_eq!(marked, state != EventState::Processed);
         let stored = inbox::get(&mut conn, "stripe", &event_id).await.expect("read").expect("it");
         assert_eq!(stored.state, state);
         let listed = inbox::list(&mut conn, Some(state), 10).await.expect("read");

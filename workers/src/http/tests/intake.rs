@@ -1,0 +1,193 @@
+//! Deliveries share transactions, and never each other's trouble.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::header::RETRY_AFTER;
+use serde_json::json;
+use sqlx::{Connection as _, PgConnection};
+use tokio::task::JoinSet;
+
+use super::stripe::{delivery, event, signature};
+use super::{Answer, World};
+
+async fn deliver(world: &World, id: &str) -> Answer {
+    let body = event(id, "invoice.paid", &json!({}));
+    world.ask(delivery(&body, &signature(&body, "whsec_old", 0))).await
+}
+
+/// Delivers all of them at once; the answers in no order, each with its id.
+fn at_once(world: &Arc<World>, ids: &[&str]) -> JoinSet<(String, Answer)> {
+    let mut requests = JoinSet::new();
+    for id in ids {
+        let (world, id) = (Arc::clone(world), (*id).to_owned());
+        requests.spawn(async move { (id.clone(), deliver(&world, &id).await) });
+    }
+    requests
+}
+
+fn names(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("evt_{number}")).collect()
+}
+
+async fn count(world: &World, statement: &'static str) -> i64 {
+    sqlx::query_scalar(statement).fetch_one(world.pool()).await.unwrap()
+}
+
+/// Events that are acted on, each with its job.
+const WHOLE: &str = "SELECT count(*) FROM studio.inbox i JOIN engine.job j ON j.id = i.job_id";
+const COMMITS: &str = "SELECT count(DISTINCT xmin::text) FROM studio.inbox";
+const WAITING: &str = "SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'";
+
+/// Every insert waits until `opened` has a row.
+const GATE: &str = "
+CREATE TABLE public.opened (at timestamptz);
+CREATE FUNCTION gate() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN WHILE NOT EXISTS (SELECT FROM public.opened) LOOP PERFORM pg_sleep(0.005); END LOOP; RETURN NULL; END $$;
+CREATE TRIGGER gate BEFORE INSERT ON studio.inbox FOR EACH STATEMENT EXECUTE FUNCTION gate()";
+const OPEN: &str = "INSERT INTO public.opened VALUES (now())";
+const AT_THE_GATE: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+    AND state = 'active' AND query LIKE '%INSERT INTO studio.inbox%' AND pid <> pg_backend_pid()";
+
+async fn execute(world: &World, statement: &'static str) {
+    sqlx::raw_sql(statement).execute(world.pool()).await.unwrap();
+}
+
+async fn another(world: &World) -> PgConnection {
+    PgConnection::connect(&world.database.url()).await.unwrap()
+}
+
+async fn eventually(world: &World, statement: &'static str, least: i64) {
+    let reached = async {
+        while count(world, statement).await < least {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), reached).await.unwrap();
+}
+
+#[tokio::test]
+async fn sixty_four_deliveries_at_once_share_at_most_two_commits() {
+    let world = Arc::new(World::new().await);
+    let ids = names(64);
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    for (_, answer) in at_once(&world, &ids).join_all().await {
+        assert_eq!((answer.status.as_u16(), &answer.body["outcome"]), (200, &"enqueued".into()));
+    }
+    assert_eq!(count(&world, WHOLE).await, 64);
+    assert!(count(&world, COMMITS).await <= 2, "{}", count(&world, COMMITS).await);
+    Arc::into_inner(world).unwrap().close().await;
+}
+
+#[tokio::test]
+async fn the_same_event_many_times_at_once_is_enqueued_once() {
+    let world = Arc::new(World::new().await);
+    let ids: Vec<&str> = ["evt_a", "evt_b"].into_iter().cycle().take(32).collect();
+    let answers = at_once(&world, &ids).join_all().await;
+    for id in ["evt_a", "evt_b"] {
+        let of = |outcome: &str| {
+            let of = |(other, answer): &&(String, Answer)| {
+                other == id && answer.body["outcome"] == outcome
+            };
+            answers.iter().filter(of).count()
+        };
+        assert_eq!((of("enqueued"), of("duplicate")), (1, 15));
+    }
+    assert_eq!(count(&world, WHOLE).await, 2);
+    Arc::into_inner(world).unwrap().close().await;
+}
+
+#[tokio::test]
+async fn a_delivery_that_the_database_refuses_harms_none_beside_it() {
+    for when in ["BEFORE INSERT ON", "AFTER INSERT ON"] {
+        let world = Arc::new(World::new().await);
+        let constraint = if when.starts_with("AFTER") { "CONSTRAINT" } else { "" };
+        // The second kind is refused at the commit.
+        let deferred = if constraint.is_empty() { "" } else { "DEFERRABLE INITIALLY DEFERRED" };
+        let trigger = format!(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+                 $$ BEGIN RAISE EXCEPTION 'no, thank you'; END $$;
+             CREATE {constraint} TRIGGER refuse {when} studio.inbox {deferred} FOR EACH ROW
+                 WHEN (NEW.event_id = 'evt_bad') EXECUTE FUNCTION refuse()"
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(trigger)).execute(world.pool()).await.unwrap();
+        let answers = at_once(&world, &["evt_1", "evt_2", "evt_bad", "evt_3", "evt_4"]);
+        for (id, answer) in answers.join_all().await {
+            if id == "evt_bad" {
+                answer.is_problem(503);
+                assert!(answer.headers.contains_key(RETRY_AFTER));
+            } else {
+                assert_eq!(answer.body["outcome"], "enqueued", "{id}, {when}");
+            }
+        }
+        assert_eq!((count(&world, WHOLE).await, world.inbox().await.len()), (4, 4), "{when}");
+        execute(&world, "DROP TRIGGER refuse ON studio.inbox").await;
+        assert_eq!(deliver(&world, "evt_bad").await.body["outcome"], "enqueued", "{when}");
+        Arc::into_inner(world).unwrap().close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_that_waits_for_somebody_elses_lock_holds_up_none_beside_it() {
+    let world = Arc::new(World::new().await);
+    let mut other = another(&world).await;
+    let mut tx = other.begin().await.unwrap();
+    let held = "INSERT INTO studio.inbox (provider, event_id, event_type, payload, headers)
+                VALUES ('stripe', 'evt_held', 't', '', '{}')";
+    sqlx::raw_sql(held).execute(&mut *tx).await.unwrap();
+    let mut waits = at_once(&world, &["evt_held"]);
+    eventually(&world, WAITING, 1).await;
+    for (id, answer) in at_once(&world, &["evt_1", "evt_2", "evt_3"]).join_all().await {
+        assert_eq!(answer.body["outcome"], "enqueued", "{id}");
+    }
+    tx.rollback().await.unwrap();
+    let (_, answer) = waits.join_next().await.unwrap().unwrap();
+    // On a machine that stood still for seconds its patience may have run out: then it is delivered again.
+    let answer = if answer.status == 503 { deliver(&world, "evt_held").await } else { answer };
+    assert_eq!(answer.body["outcome"], "enqueued");
+    assert_eq!(count(&world, WHOLE).await, 4);
+    Arc::into_inner(world).unwrap().close().await;
+}
+
+#[tokio::test]
+async fn a_request_that_is_dropped_after_it_was_handed_over_is_recorded() {
+    let world = Arc::new(World::new().await);
+    execute(&world, GATE).await;
+    let mut requests = at_once(&world, &["evt_1", "evt_2", "evt_3"]);
+    eventually(&world, AT_THE_GATE, 1).await;
+    requests.shutdown().await;
+    execute(&world, OPEN).await;
+    eventually(&world, WHOLE, 3).await;
+    Arc::into_inner(world).unwrap().close().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_was_lost_while_nobody_used_it_costs_nobody_an_answer() {
+    let world = World::new().await;
+    assert_eq!(deliver(&world, "evt_1").await.status, 200);
+    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+               WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    assert!(count(&world, end).await >= 1);
+    tokio::time::sleep(super::super::intake::IDLE).await;
+    assert_eq!(deliver(&world, "evt_2").await.status, 200);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn once_it_is_closed_nothing_more_is_taken_and_what_was_taken_is_answered() {
+    let world = Arc::new(World::new().await);
+    execute(&world, GATE).await;
+    let requests = at_once(&world, &["evt_1", "evt_2", "evt_3"]);
+    eventually(&world, AT_THE_GATE, 1).await;
+    let closing = tokio::spawn(world.intake.clone().close());
+    tokio::task::yield_now().await;
+    deliver(&world, "evt_late").await.is_problem(503);
+    execute(&world, OPEN).await;
+    for (id, answer) in requests.join_all().await {
+        assert_eq!(answer.status, 200, "{id}");
+    }
+    closing.await.unwrap();
+    assert_eq!(count(&world, WHOLE).await, 3);
+    Arc::into_inner(world).unwrap().close().await;
+}
