@@ -71,11 +71,24 @@ impl NewJob {
     /// so that after a failover that lost the last commits the same event carries the same keys to providers.
     #[must_use]
     pub fn key(mut self, key: &str) -> Self {
-        let name = format!("{}\n{}\n{key}", self.workspace, self.kind);
-        let id = Uuid::new_v5(&KEY_NAMESPACE, name.as_bytes());
+        let id = self.derived(key);
         self.key = Some(id);
         self.id = JobId::from(id);
         self
+    }
+
+    /// Derives the id from a name, as [`key`](Self::key) does, but records no key: whoever enqueues it sees to it that it is
+    /// enqueued once, for example by a row of its own that is inserted in the same transaction. It costs half of a job
+    /// with a key. Enqueueing it again while it is in the queue is an error of the database.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        self.id = JobId::from(self.derived(name));
+        self
+    }
+
+    fn derived(&self, name: &str) -> Uuid {
+        let name = format!("{}\n{}\n{name}", self.workspace, self.kind);
+        Uuid::new_v5(&KEY_NAMESPACE, name.as_bytes())
     }
 
     /// Runs it not before `at`, by the database's clock.
@@ -105,7 +118,7 @@ impl NewJob {
     }
 
     /// The id that it is going to have, unless its idempotency key or its unique key stands for another job already. Derived
-    /// from the key where there is one, so that it may be written down beside whatever the job is about, before it exists.
+    /// from the key or the name where there is one, so that it may be written down beside whatever the job is about, before it exists.
     #[must_use]
     pub const fn id(&self) -> JobId {
         self.id

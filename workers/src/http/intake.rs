@@ -38,6 +38,9 @@ const ALONE: usize = 4;
 /// A connection that nobody has used for so long is asked whether it is still there.
 pub(super) const IDLE: Duration = Duration::from_secs(1);
 
+/// The workers are woken at most once in this time: each wake-up is a commit of its own, and under load they look anyway.
+const WAKE_PAUSE: Duration = Duration::from_millis(20);
+
 /// How long the last deliveries may take once nothing comes in any more.
 const LAST: Duration = Duration::from_secs(2);
 
@@ -63,9 +66,11 @@ impl Intake {
         let (queue, inbox) = mpsc::channel(QUEUE);
         let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
         let inbox = Arc::new(Mutex::new(inbox));
+        let (wake, owed) = mpsc::channel(1);
+        tasks.spawn(wake_workers(waker.clone(), owed));
         let desk = Desk {
             pool: pool.clone(),
-            waker: waker.clone(),
+            wake,
             limit,
             alone: Arc::new(Semaphore::new(ALONE)),
             tasks: tasks.clone(),
@@ -90,6 +95,12 @@ impl Intake {
         answered.await.unwrap_or(Err(Unrecorded))
     }
 
+    /// How many deliveries were handed over and wait for a lane.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
     /// Takes nothing more, and returns when all that was handed over is recorded and answered, or when that takes too long.
     pub(crate) async fn close(self) {
         self.closing.cancel();
@@ -106,7 +117,7 @@ impl Intake {
 #[derive(Debug, Clone)]
 struct Desk {
     pool: PgPool,
-    waker: Waker,
+    wake: mpsc::Sender<()>,
     limit: Duration,
     alone: Arc<Semaphore>,
     tasks: TaskTracker,
@@ -178,7 +189,8 @@ impl Desk {
             }
         }
         if received.iter().any(|received| matches!(received, Received::Enqueued(_))) {
-            self.waker.wake(stripe::QUEUE);
+            // Full: a wake-up is owed already.
+            self.wake.try_send(()).ok();
         }
         for ((_, answer), received) in batch.into_iter().zip(received) {
             reply(answer, Ok(*received));
@@ -204,6 +216,14 @@ impl Desk {
         let _place = self.alone.acquire().await.ok();
         let mut connection = self.pool.acquire().await?;
         commit(&mut connection, &[delivery], PATIENCE_ALONE).await
+    }
+}
+
+/// Wakes the workers at once, and again after the pause where more came meanwhile.
+async fn wake_workers(waker: Waker, mut owed: mpsc::Receiver<()>) {
+    while owed.recv().await.is_some() {
+        waker.wake(stripe::QUEUE);
+        tokio::time::sleep(WAKE_PAUSE).await;
     }
 }
 

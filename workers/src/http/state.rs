@@ -1,5 +1,6 @@
 //! What every handler may use.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use autopilot_engine::Waker;
@@ -17,14 +18,18 @@ use crate::app;
 use crate::config::Config;
 use crate::fail::Fail;
 
-/// What every handler may use; cheap to clone.
+/// What every handler may use; cheap to clone, as every request does.
 #[derive(Debug, Clone)]
-pub(crate) struct Http {
+pub(crate) struct Http(Arc<Parts>);
+
+/// What stands in [`Http`].
+#[derive(Debug)]
+pub(crate) struct Parts {
     pub(super) pool: PgPool,
     pub(super) waker: Waker,
     pub(super) intake: Intake,
     pub(super) token: ApiToken,
-    pub(super) stripe_secrets: Arc<[SecretString]>,
+    pub(super) stripe_secrets: Vec<SecretString>,
     pub(super) default_country: Country,
     body_limit: BodyLimit,
 }
@@ -36,20 +41,28 @@ impl Http {
     /// Never for a configuration that was accepted.
     pub(crate) fn new(config: &Config, pool: PgPool) -> Result<Self, Fail> {
         let waker = Waker::start(pool.clone());
-        Ok(Self {
+        Ok(Self(Arc::new(Parts {
             intake: Intake::start(&pool, &waker, config.http.request_timeout),
             waker,
             pool,
             token: ApiToken::new(config.http.api_token.as_ref()),
-            stripe_secrets: config.stripe.webhook_secrets.as_slice().into(),
+            stripe_secrets: config.stripe.webhook_secrets.clone(),
             default_country: app::default_country(&config.provisioning)?,
             body_limit: BodyLimit(config.http.body_limit),
-        })
+        })))
     }
 
     /// Where deliveries are handed over: to be closed after the server, so that what it took is recorded.
     pub(crate) fn intake(&self) -> Intake {
         self.intake.clone()
+    }
+}
+
+impl Deref for Http {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
     }
 }
 

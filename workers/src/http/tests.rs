@@ -94,6 +94,7 @@ fn server_and_intake(pool: &PgPool, settings: &[(&str, &str)]) -> (Router, Intak
         ("AUTOPILOT_API_TOKEN", TOKEN),
         ("STRIPE_WEBHOOK_SECRET", SECRETS),
         ("AUTOPILOT__HTTP__BODY_LIMIT", "4KiB"),
+        ("AUTOPILOT__HTTP__REQUEST_TIMEOUT", "60s"),
     ];
     let replaced = |name: &str| settings.iter().any(|(other, _)| *other == name);
     let usual = usual.iter().filter(|(name, _)| !replaced(name));

@@ -117,6 +117,9 @@ pub async fn record(
     events: &[NewEvent<'_>],
     patience: Duration,
 ) -> Result<HashSet<String>, sqlx::Error> {
+    // Inserted in the order of their keys, so that two batches with the same events never wait for each other.
+    let mut events: Vec<&NewEvent<'_>> = events.iter().collect();
+    events.sort_by_key(|event| event.event_id);
     let ids: Vec<&str> = events.iter().map(|event| event.event_id).collect();
     let types: Vec<&str> = events.iter().map(|event| event.event_type).collect();
     let payloads: Vec<&[u8]> = events.iter().map(|event| event.payload).collect();
@@ -124,7 +127,6 @@ pub async fn record(
     let states: Vec<&str> = events.iter().map(|event| event.state.name()).collect();
     let reasons: Vec<Option<&str>> = events.iter().map(|event| event.reason).collect();
     let jobs: Vec<Option<Uuid>> = events.iter().map(|event| event.job.map(JobId::uuid)).collect();
-    // Inserted in the order of their keys, so that two batches with the same events never wait for each other.
     let new = sqlx::query_scalar!(
         r#"WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', $2, true))
          INSERT INTO studio.inbox
@@ -134,7 +136,6 @@ pub async fn record(
          FROM unnest($3::text[], $4::text[], $5::bytea[], $6::jsonb[], $7::text[], $8::text[], $9::uuid[])
              AS event(id, type, payload, headers, state, reason, job)
          WHERE (SELECT count(*) FROM patience) = 1
-         ORDER BY id COLLATE "C"
          ON CONFLICT (provider, event_id) DO NOTHING
          RETURNING event_id"#,
         provider,

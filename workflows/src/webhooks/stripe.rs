@@ -87,7 +87,8 @@ impl Delivery {
             return Ok(Self { id, kind, body, headers, meaning: Meaning::Unreadable });
         };
         let meaning = if acts_on(&kind) {
-            Meaning::Job(NewJob::of(&StripeEvent { event: id.clone() })?.key(&id))
+            // Once by the inbox's key: recording another would only cost.
+            Meaning::Job(NewJob::of(&StripeEvent { event: id.clone() })?.named(&id))
         } else {
             Meaning::Nothing
         };
@@ -163,7 +164,7 @@ pub async fn receive(
             received.push(Received::Duplicate);
         }
     }
-    // The inbox has let each through once: none of these can be known already.
+    // The inbox has let each through once: their jobs need no key of their own.
     if !jobs.is_empty() {
         let _new = enqueue(conn, &jobs).await?;
     }

@@ -18,12 +18,18 @@ async fn deliver(world: &World, id: &str) -> Answer {
 
 /// Delivers all of them at once; the answers in no order, each with its id.
 fn at_once(world: &Arc<World>, ids: &[&str]) -> JoinSet<(String, Answer)> {
-    let mut requests = JoinSet::new();
-    for id in ids {
-        let (world, id) = (Arc::clone(world), (*id).to_owned());
-        requests.spawn(async move { (id.clone(), deliver(&world, &id).await) });
+    ids.iter().map(|id| deliver_named(Arc::clone(world), id)).collect()
+}
+
+fn deliver_named(
+    world: Arc<World>,
+    id: &str,
+) -> impl Future<Output = (String, Answer)> + Send + use<> {
+    let id = id.to_owned();
+    async move {
+        let answer = deliver(&world, &id).await;
+        (id, answer)
     }
-    requests
 }
 
 fn names(count: usize) -> Vec<String> {
@@ -52,10 +58,6 @@ const AT_THE_GATE: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname =
 
 async fn execute(world: &World, statement: &'static str) {
     sqlx::raw_sql(statement).execute(world.pool()).await.unwrap();
-}
-
-async fn another(world: &World) -> PgConnection {
-    PgConnection::connect(&world.database.url()).await.unwrap()
 }
 
 async fn eventually(world: &World, statement: &'static str, least: i64) {
@@ -129,65 +131,93 @@ async fn a_delivery_that_the_database_refuses_harms_none_beside_it() {
 }
 
 #[tokio::test]
-async fn a_delivery_that_waits_for_somebody_elses_lock_holds_up_none_beside_it() {
+async fn deliveries_that_wait_for_somebody_elses_lock_hold_up_none_beside_them() {
     let world = Arc::new(World::new().await);
-    let mut other = another(&world).await;
+    let mut other = PgConnection::connect(&world.database.url()).await.unwrap();
     let mut tx = other.begin().await.unwrap();
     let held = "INSERT INTO studio.inbox (provider, event_id, event_type, payload, headers)
-                VALUES ('stripe', 'evt_held', 't', '', '{}')";
+                VALUES ('stripe', 'evt_held_1', 't', '', '{}'), ('stripe', 'evt_held_2', 't', '', '{}')";
     sqlx::raw_sql(held).execute(&mut *tx).await.unwrap();
-    let mut waits = at_once(&world, &["evt_held"]);
+    // One for each lane.
+    let mut waits = JoinSet::new();
+    waits.spawn(deliver_named(Arc::clone(&world), "evt_held_1"));
     eventually(&world, WAITING, 1).await;
-    for (id, answer) in at_once(&world, &["evt_1", "evt_2", "evt_3"]).join_all().await {
+    waits.spawn(deliver_named(Arc::clone(&world), "evt_held_2"));
+    eventually(&world, WAITING, 2).await;
+    let others = at_once(&world, &["evt_1", "evt_2", "evt_3"]).join_all();
+    // Half of the time that a request may take: they are not answered because the others gave up.
+    let others = tokio::time::timeout(Duration::from_secs(30), others).await.unwrap();
+    for (id, answer) in others {
         assert_eq!(answer.body["outcome"], "enqueued", "{id}");
     }
     tx.rollback().await.unwrap();
-    let (_, answer) = waits.join_next().await.unwrap().unwrap();
-    // On a machine that stood still for seconds its patience may have run out: then it is delivered again.
-    let answer = if answer.status == 503 { deliver(&world, "evt_held").await } else { answer };
-    assert_eq!(answer.body["outcome"], "enqueued");
-    assert_eq!(count(&world, WHOLE).await, 4);
+    for (id, answer) in waits.join_all().await {
+        // On a machine that stood still for seconds its patience may have run out: then it is delivered again.
+        let answer = if answer.status == 503 { deliver(&world, &id).await } else { answer };
+        assert_eq!(answer.body["outcome"], "enqueued", "{id}");
+    }
+    assert_eq!(count(&world, WHOLE).await, 5);
     Arc::into_inner(world).unwrap().close().await;
+}
+
+/// Four deliveries: one at the gate in each lane, and two that wait for a lane.
+async fn two_at_the_gate_and_two_behind(world: &Arc<World>) -> JoinSet<(String, Answer)> {
+    execute(world, GATE).await;
+    let mut requests = JoinSet::new();
+    for (number, id) in (1..).zip(["evt_1", "evt_2"]) {
+        requests.spawn(deliver_named(Arc::clone(world), id));
+        eventually(world, AT_THE_GATE, number).await;
+    }
+    for id in ["evt_3", "evt_4"] {
+        requests.spawn(deliver_named(Arc::clone(world), id));
+    }
+    while world.intake.waiting() < 2 {
+        tokio::task::yield_now().await;
+    }
+    requests
 }
 
 #[tokio::test]
 async fn a_request_that_is_dropped_after_it_was_handed_over_is_recorded() {
     let world = Arc::new(World::new().await);
-    execute(&world, GATE).await;
-    let mut requests = at_once(&world, &["evt_1", "evt_2", "evt_3"]);
-    eventually(&world, AT_THE_GATE, 1).await;
+    let mut requests = two_at_the_gate_and_two_behind(&world).await;
     requests.shutdown().await;
     execute(&world, OPEN).await;
-    eventually(&world, WHOLE, 3).await;
+    eventually(&world, WHOLE, 4).await;
     Arc::into_inner(world).unwrap().close().await;
 }
 
 #[tokio::test]
-async fn a_connection_that_was_lost_while_nobody_used_it_costs_nobody_an_answer() {
+async fn connections_that_were_lost_while_nobody_used_them_cost_nobody_an_answer() {
     let world = World::new().await;
-    assert_eq!(deliver(&world, "evt_1").await.status, 200);
+    // The lanes take turns.
+    for id in ["evt_1", "evt_2"] {
+        assert_eq!(deliver(&world, id).await.status, 200);
+    }
     let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
                WHERE datname = current_database() AND pid <> pg_backend_pid()";
-    assert!(count(&world, end).await >= 1);
+    assert!(count(&world, end).await >= 2);
     tokio::time::sleep(super::super::intake::IDLE).await;
-    assert_eq!(deliver(&world, "evt_2").await.status, 200);
+    for id in ["evt_3", "evt_4"] {
+        assert_eq!(deliver(&world, id).await.status, 200, "{id}");
+    }
     world.close().await;
 }
 
 #[tokio::test]
 async fn once_it_is_closed_nothing_more_is_taken_and_what_was_taken_is_answered() {
     let world = Arc::new(World::new().await);
-    execute(&world, GATE).await;
-    let requests = at_once(&world, &["evt_1", "evt_2", "evt_3"]);
-    eventually(&world, AT_THE_GATE, 1).await;
+    let requests = two_at_the_gate_and_two_behind(&world).await;
     let closing = tokio::spawn(world.intake.clone().close());
     tokio::task::yield_now().await;
-    deliver(&world, "evt_late").await.is_problem(503);
+    let late = deliver(&world, "evt_late").await;
+    late.is_problem(503);
+    assert!(late.body["detail"].as_str().unwrap().contains("did not confirm"), "{}", late.body);
     execute(&world, OPEN).await;
     for (id, answer) in requests.join_all().await {
         assert_eq!(answer.status, 200, "{id}");
     }
     closing.await.unwrap();
-    assert_eq!(count(&world, WHOLE).await, 3);
+    assert_eq!(count(&world, WHOLE).await, 4);
     Arc::into_inner(world).unwrap().close().await;
 }
