@@ -27,7 +27,7 @@ WAITING ?= 2000
 STUDIOS ?= 200
 endif
 
-.PHONY: help demo test storm bench scale soak lint fmt sqlx sqlx-check deny ci
+.PHONY: help demo test storm bench bench-pure scale soak lint fmt sqlx sqlx-check deny ci
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -61,6 +61,9 @@ scale: ## What grows with processes, queues, workspaces, waiting runs, due studi
 soak: ## 800 jobs a second for MINUTES=10 without and as long with a snapshot held: what grows, and that nothing is lost
 	@$(RELEASE) -p autopilot-postgres -p autopilot-load
 	@$(BENCH_PG) -- $(RELEASE_BIN)/autopilot-load soak --minutes $(or $(MINUTES),10)
+
+bench-pure: ## What the engine does between two statements, without a database; a minute
+	@$(CARGO) bench -q -p autopilot-engine --bench pure
 
 lint: ## Formatting and clippy, warnings are errors
 	@$(CARGO) fmt --all --check
