@@ -49,7 +49,7 @@ pub struct Delivery {
 #[derive(Debug, Clone)]
 enum Meaning {
     /// This job acts on it.
-    Job(NewJob),
+    Job(Box<NewJob>),
     /// Nothing acts on its type.
     Nothing,
     Unreadable,
@@ -88,7 +88,7 @@ impl Delivery {
         };
         let meaning = if acts_on(&kind) {
             // Once by the inbox's key: recording another would only cost.
-            Meaning::Job(NewJob::of(&StripeEvent { event: id.clone() })?.named(&id))
+            Meaning::Job(Box::new(NewJob::of(&StripeEvent { event: id.clone() })?.named(&id)))
         } else {
             Meaning::Nothing
         };
@@ -108,7 +108,7 @@ impl Delivery {
     }
 
     /// What becomes of it where it is new.
-    const fn outcome(&self) -> Received {
+    fn outcome(&self) -> Received {
         match &self.meaning {
             Meaning::Job(job) => Received::Enqueued(job.id()),
             Meaning::Nothing => Received::Ignored,
@@ -157,7 +157,7 @@ pub async fn receive(
     for delivery in deliveries {
         if new.remove(&delivery.id) {
             if let Meaning::Job(job) = &delivery.meaning {
-                jobs.push(job.clone());
+                jobs.push(job.as_ref().clone());
             }
             received.push(delivery.outcome());
         } else {
