@@ -44,7 +44,7 @@ pub(crate) async fn measure(options: &Options, file: &Path) -> Result<String, Er
     let stated = postgres.stated().await?;
     stated.check_durable()?;
     postgres.drop_leftovers().await?;
-    let roster = roster(options).await?;
+    let roster = roster(options, &rows).await?;
     let started = Utc::now();
     let run = Run {
         id: started.format("%Y%m%dT%H%M%SZ").to_string(),
@@ -195,7 +195,7 @@ async fn adapted(
 }
 
 /// Builds the adapters and asks them for their systems.
-async fn roster(options: &Options) -> Result<Roster, Error> {
+async fn roster(options: &Options, rows: &[Row]) -> Result<Roster, Error> {
     let root = options.root.canonicalize().map_err(Error::io("resolve", &options.root))?;
     let mut roster = Roster::default();
     let is_wanted = |name: &str| {
@@ -206,6 +206,12 @@ async fn roster(options: &Options) -> Result<Roster, Error> {
     } else if is_wanted(crate::systems::OURS) {
         say("building our adapter");
         roster.add(crate::systems::OURS, Role::Ours, builds::ours(&root).await).await;
+    }
+    // It brings a bare system of its own, and takes minutes to build: only for the rows that need it.
+    let bare_or_ours = is_wanted(crate::systems::OURS) || is_wanted(crate::systems::RAW);
+    if options.ours.is_none() && bare_or_ours && rows.iter().any(|row| row.work == "webhook") {
+        say("building our adapter of webhooks");
+        roster.add("autopilot's webhooks", Role::Ours, builds::webhooks(&root).await).await;
     }
     let only_others =
         |name: &String| [crate::systems::OURS, crate::systems::RAW].contains(&name.as_str());
