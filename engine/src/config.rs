@@ -18,7 +18,7 @@ pub struct WorkerConfig {
     pub call_timeout: Duration,
     /// The poll's interval right after work was seen; default 2 ms.
     pub poll_min: Duration,
-    /// The poll's interval when idle; default 2.5 s. It is the longest that a job waits whose hint was lost; jobs that are
+    /// The poll's interval when idle; default 3 s. It is the longest that a job waits whose hint was lost; jobs that are
     /// due at a known time are taken at that time.
     pub poll_max: Duration,
     /// At most so many jobs a claim; default 100.
@@ -39,7 +39,7 @@ impl Default for WorkerConfig {
             heartbeat: Duration::from_secs(2),
             call_timeout: Duration::from_secs(7),
             poll_min: Duration::from_millis(2),
-            poll_max: Duration::from_millis(2_500),
+            poll_max: Duration::from_secs(3),
             claim_batch: 100,
             drain: Duration::from_secs(30),
             retry: Retry::DEFAULT,

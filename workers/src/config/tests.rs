@@ -150,8 +150,8 @@ fn each_rule_names_the_key_and_the_way_out() {
         (&[("DATABASE_URL", "h/d")], "database.url (DATABASE_URL) is not the address of"),
         (&[("RATE_LIMIT_REDIS_URL", "h:1")], "write redis://host:port"),
         (&[("AUTOPILOT__WORKER__LEASE", "5s")], "shorter than three heartbeats of 2s"),
-        (&[("AUTOPILOT__WORKER__LEASE", "13s")], "a rescue takes 17.5s, more than 15s"),
-        (&[("AUTOPILOT__WORKER__POLL_MIN", "3s")], "is longer than worker.poll_max"),
+        (&[("AUTOPILOT__WORKER__LEASE", "13s")], "a rescue takes 18s, more than 15s"),
+        (&[("AUTOPILOT__WORKER__POLL_MIN", "4s")], "is longer than worker.poll_max"),
         (&[("AUTOPILOT__RETRY__BASE", "11m")], "is longer than retry.cap"),
         (&[("AUTOPILOT__HTTP__BIND", "0.0.0.0:80")], "set AUTOPILOT_API_TOKEN"),
         (&[("AUTOPILOT__HTTP__BIND", "[::]:80")], "set AUTOPILOT_API_TOKEN"),
@@ -316,13 +316,13 @@ fn a_table_in_place_of_a_value_and_the_reverse_are_unknown_keys() {
 #[test]
 fn the_report_tells_value_and_source_of_every_key() {
     let loaded =
-        load("[worker]\nlease = \"11s\"", &[DATABASE, ("STRIPE_WEBHOOK_SECRET", "whsec_a,b")]);
+        load("[worker]\npoll_max = \"2s\"", &[DATABASE, ("STRIPE_WEBHOOK_SECRET", "whsec_a,b")]);
     let text = loaded.report().to_string();
     let line = |key: &str| {
         let line = text.lines().find(|line| line.starts_with(key)).unwrap();
         line.split_whitespace().collect::<Vec<_>>().join(" ")
     };
-    assert_eq!(line("worker.lease"), "worker.lease 11s /etc/autopilot.toml");
+    assert_eq!(line("worker.poll_max"), "worker.poll_max 2s /etc/autopilot.toml");
     assert_eq!(line("http.body_limit"), "http.body_limit 1MiB default");
     assert_eq!(line("database.url"), "database.url set DATABASE_URL");
     assert_eq!(line("openai.api_key"), "openai.api_key not set default");
