@@ -43,9 +43,13 @@ async fn beat_until_ended(
         // A new connection may take longer than a beat (a busy server, a password): cutting it short would only start
         // it over, until the lease has run out.
         let limit = if connection.is_some() { interval } else { lease.length / 2 };
-        let round =
-            tokio::time::timeout(limit, beat(&options, &mut connection, &lease, &somebody_died));
-        let failed = match round.await {
+        let beat = beat(&options, &mut connection, &lease, &somebody_died);
+        let round = tokio::select! {
+            round = tokio::time::timeout(limit, beat) => round,
+            // Whoever is dead does not beat once more, not even where it was just about to connect.
+            () = lease.ended.cancelled() => return,
+        };
+        let failed = match round {
             Ok(Ok(alive)) => {
                 if !alive {
                     tracing::error!(worker = %lease.worker, "declared dead: every attempt here is dropped");

@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn a_shortened_run_changes_only_what_it_names() {
         let row = load(&["snapshot".to_owned()]).unwrap().remove(0);
-        assert_eq!(row.arguments(false)["seconds"], 180);
+        assert_eq!(row.arguments(false)["seconds"], 600);
         assert_eq!(row.arguments(true)["seconds"], 20);
         assert_eq!(row.arguments(true)["rate"], 800);
     }
