@@ -66,6 +66,15 @@ pub enum EnqueueError {
     Database(#[from] sqlx::Error),
 }
 
+impl EnqueueError {
+    /// Whether it is unknown what became of the transaction, because the connection is gone: anything but the database's
+    /// plain refusal. Such a connection must not be used again.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.breaks_the_line()
+    }
+}
+
 impl Broken for EnqueueError {
     fn breaks_the_line(&self) -> bool {
         match self {

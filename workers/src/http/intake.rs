@@ -146,7 +146,7 @@ impl Lane {
         let limit = self.desk.limit;
         match timeout(limit, self.record(&batch)).await {
             Ok(Ok(received)) => self.desk.answer(batch, &received),
-            Ok(Err(error)) if is_lost(&error) => give_up(batch, &error),
+            Ok(Err(error)) if error.is_unknown() => give_up(batch, &error),
             Ok(Err(error)) => {
                 tracing::warn!(%error, events = batch.len(), "a batch of Stripe events was refused; each is recorded by itself");
                 self.desk.take_apart(batch);
@@ -160,7 +160,7 @@ impl Lane {
         // Taken out meanwhile: a connection that is given up half way is not used again.
         let mut connection = self.connection().await?;
         let recorded = commit(&mut connection, &deliveries, PATIENCE).await;
-        if !recorded.as_ref().is_err_and(is_lost) {
+        if !recorded.as_ref().is_err_and(EnqueueError::is_unknown) {
             self.connection = Some(connection);
             self.used = Instant::now();
         }
@@ -263,14 +263,6 @@ async fn commit(
     let received = stripe::receive(&mut tx, deliveries, patience).await?;
     tx.commit().await?;
     Ok(received)
-}
-
-/// Whether it is unknown what became of the transaction: anything but the database's plain refusal.
-fn is_lost(error: &EnqueueError) -> bool {
-    let EnqueueError::Database(error) = error else { return false };
-    // Classes 08 and 57: the server ends the connection.
-    let ends = |code: &str| code.starts_with("08") || code.starts_with("57");
-    error.as_database_error().is_none_or(|error| error.code().is_some_and(|code| ends(&code)))
 }
 
 /// Answers that nothing is known to be recorded. Stripe delivers again, and the inbox's key makes a duplicate of what was.
