@@ -146,19 +146,9 @@ fn claim_of(job: Uuid) -> Cut {
     Cut::Reply(job.as_bytes().to_vec())
 }
 
-async fn noting() -> World<Lab> {
-    World::lab(|label, run| {
-        Box::pin(async move {
-            run.app.note(label);
-            Ok(())
-        })
-    })
-    .await
-}
-
 #[tokio::test]
 async fn l12_a_claim_whose_answer_was_lost_is_given_back_without_an_attempt() {
-    let world = noting().await;
+    let world = World::noting().await;
     let (proxy, pool, process) = behind_a_proxy(&world).await;
     proxy.arm(claim_of(derived("event-1")));
     let job = NewJob::of(&Script::new("once")).unwrap().key("event-1");
@@ -175,7 +165,7 @@ async fn l12_a_claim_whose_answer_was_lost_is_given_back_without_an_attempt() {
 
 #[tokio::test]
 async fn l12_a_lost_claim_is_given_back_even_if_giving_it_back_fails_at_first() {
-    let world = noting().await;
+    let world = World::noting().await;
     let (proxy, pool, process) = behind_a_proxy(&world).await;
     proxy.arm(claim_of(derived("event-1")));
     proxy.arm(Cut::Request(b"Gives back what was claimed".to_vec()));
@@ -190,7 +180,7 @@ async fn l12_a_lost_claim_is_given_back_even_if_giving_it_back_fails_at_first() 
 
 #[tokio::test]
 async fn l12_a_claim_that_takes_place_after_its_connection_broke_is_given_back() {
-    let world = noting().await;
+    let world = World::noting().await;
     world.enqueue(&Script::new("blocker")).await;
     let (proxy, pool, process) = behind_a_proxy(&world).await;
     eventually("the worker is idle", async || world.app.count("blocker") == 1).await;

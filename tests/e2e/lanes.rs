@@ -6,19 +6,9 @@ use autopilot_engine::{NewJob, enqueue};
 use autopilot_tests::{Lab, Script, World, eventually};
 use sqlx::Connection;
 
-async fn noting() -> World<Lab> {
-    World::lab(|label, run| {
-        Box::pin(async move {
-            run.app.note(label);
-            Ok(())
-        })
-    })
-    .await
-}
-
 #[tokio::test]
 async fn a_job_that_commits_long_after_the_mark_has_passed_it_is_found_before_the_lane_is_empty() {
-    let mut world = noting().await;
+    let mut world = World::noting().await;
     world.config.queues = vec![("default".to_owned(), 1)];
     let mut late = world.connect().await;
     let mut tx = late.begin().await.unwrap();
@@ -40,7 +30,7 @@ async fn a_job_that_commits_long_after_the_mark_has_passed_it_is_found_before_th
 
 #[tokio::test]
 async fn a_snapshot_that_somebody_holds_does_not_hold_up_claims() {
-    let world = noting().await;
+    let world = World::noting().await;
     let mut holder = world.connect().await;
     let mut tx = holder.begin().await.unwrap();
     sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").execute(&mut *tx).await.unwrap();
@@ -92,7 +82,7 @@ async fn run_for_a_while(world: &World<Lab>) {
 
 #[tokio::test]
 async fn a_transaction_that_stays_open_and_writes_elsewhere_does_not_hold_back_the_marks() {
-    let world = noting().await;
+    let world = World::noting().await;
     let mut elsewhere = world.connect().await;
     let mut tx = elsewhere.begin().await.unwrap();
     sqlx::query("SELECT pg_current_xact_id()").execute(&mut *tx).await.unwrap();
@@ -114,7 +104,7 @@ async fn a_transaction_that_stays_open_and_writes_elsewhere_does_not_hold_back_t
 
 #[tokio::test]
 async fn a_transaction_that_stays_open_and_has_enqueued_holds_the_marks_back() {
-    let world = noting().await;
+    let world = World::noting().await;
     let mut late = world.connect().await;
     let mut tx = late.begin().await.unwrap();
     assert!(!enqueue(&mut tx, &[Script::new("late").job()]).await.unwrap().is_empty());

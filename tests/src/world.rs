@@ -44,6 +44,20 @@ impl World<Lab> {
     {
         Self::new(Lab::new(body), Lab::registry(), &[]).await
     }
+
+    /// A world whose jobs note their label and do nothing else.
+    ///
+    /// # Panics
+    /// When the database cannot be made.
+    pub async fn noting() -> Self {
+        Self::lab(|label, run| {
+            Box::pin(async move {
+                run.app.note(label);
+                Ok(())
+            })
+        })
+        .await
+    }
 }
 
 impl<A: Send + Sync + 'static> World<A> {
