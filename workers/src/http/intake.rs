@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 const LANES: usize = 2;
 
 /// So many deliveries wait at most; beyond it the requests wait, as long as a request may take.
-const QUEUE: usize = 256;
+pub(super) const QUEUE: usize = 256;
 
 /// Deliveries of one batch, at most.
 const BATCH: usize = 256;

@@ -40,9 +40,13 @@ struct Answer {
 
 impl World {
     async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    async fn with(settings: &[(&str, &str)]) -> Self {
         let migrators = [&autopilot_engine::MIGRATOR, &autopilot_workflows::MIGRATOR];
         let database = TestDatabase::create(&migrators).await;
-        let (server, intake) = server_and_intake(database.pool(), &[]);
+        let (server, intake) = server_and_intake(database.pool(), settings);
         Self { database, server, intake }
     }
 

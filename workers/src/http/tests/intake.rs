@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use autopilot_workflows::webhooks::stripe::Delivery;
 use axum::http::header::RETRY_AFTER;
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 use tokio::task::JoinSet;
 
+use super::super::intake::{IDLE, QUEUE};
 use super::stripe::{delivery, event, signature};
 use super::{Answer, World};
 
@@ -188,6 +190,83 @@ async fn a_request_that_is_dropped_after_it_was_handed_over_is_recorded() {
 }
 
 #[tokio::test]
+async fn more_than_fit_into_the_queue_wait_and_none_is_lost() {
+    let world = Arc::new(World::new().await);
+    let requests = two_at_the_gate_and_two_behind(&world).await;
+    let more = 300;
+    let handing_over: JoinSet<_> = (0..more)
+        .map(|number| {
+            let (id, intake) = (format!("evt_more_{number}"), world.intake.clone());
+            let body = event(&id, "invoice.paid", &json!({}));
+            let delivery = Delivery::read(body.into(), json!({}), |_| String::new()).unwrap();
+            async move { intake.record(delivery).await.is_ok() }
+        })
+        .collect();
+    while world.intake.waiting() < QUEUE {
+        tokio::task::yield_now().await;
+    }
+    execute(&world, OPEN).await;
+    assert_eq!(handing_over.join_all().await, [true; 300]);
+    requests.join_all().await;
+    assert_eq!(count(&world, WHOLE).await, more + 4);
+    Arc::into_inner(world).unwrap().close().await;
+}
+
+#[tokio::test]
+async fn a_batch_is_closed_when_its_bodies_are_large() {
+    let settings = [("AUTOPILOT__HTTP__BODY_LIMIT", "2MiB")];
+    let world = Arc::new(World::with(&settings).await);
+    let mut requests = two_at_the_gate_and_two_behind(&world).await;
+    for number in 0..12 {
+        let (id, world) = (format!("evt_large_{number}"), Arc::clone(&world));
+        requests.spawn(async move {
+            let text = "x".repeat(1 << 20);
+            let body = event(&id, "invoice.paid", &json!({ "text": text }));
+            let answer = world.ask(delivery(&body, &signature(&body, "whsec_old", 0))).await;
+            (id, answer)
+        });
+    }
+    while world.intake.waiting() < 14 {
+        tokio::task::yield_now().await;
+    }
+    execute(&world, OPEN).await;
+    for (id, answer) in requests.join_all().await {
+        assert_eq!(answer.status, 200, "{id}");
+    }
+    // It is closed by the body that crosses the bound, which has a little more than a mebibyte.
+    let largest = count(
+        &world,
+        "SELECT max(sum) FROM (SELECT sum(length(payload)) FROM studio.inbox GROUP BY xmin::text) batch",
+    )
+    .await;
+    assert!((4 << 20..6 << 20).contains(&largest), "{largest}");
+    Arc::into_inner(world).unwrap().close().await;
+}
+
+#[tokio::test]
+async fn a_batch_that_takes_as_long_as_a_request_may_leaves_its_lane_and_can_be_delivered_again() {
+    let settings = [
+        ("AUTOPILOT__HTTP__REQUEST_TIMEOUT", "1s"),
+        ("AUTOPILOT__DATABASE__ACQUIRE_TIMEOUT", "500ms"),
+    ];
+    let world = Arc::new(World::with(&settings).await);
+    execute(&world, GATE).await;
+    for id in ["evt_1", "evt_2"] {
+        let given_up = deliver(&world, id).await;
+        given_up.is_problem(503);
+        assert!(given_up.headers.contains_key(RETRY_AFTER));
+    }
+    // There are two lanes: one has turned to the third.
+    let third = tokio::spawn(deliver_named(Arc::clone(&world), "evt_3"));
+    eventually(&world, AT_THE_GATE, 3).await;
+    execute(&world, OPEN).await;
+    third.await.unwrap();
+    // The transaction that it was in ended with its connection, before the commit.
+    assert_eq!(deliver(&world, "evt_1").await.body["outcome"], "enqueued");
+    Arc::into_inner(world).unwrap().close().await;
+}
+
+#[tokio::test]
 async fn connections_that_were_lost_while_nobody_used_them_cost_nobody_an_answer() {
     let world = World::new().await;
     // The lanes take turns.
@@ -197,7 +276,7 @@ async fn connections_that_were_lost_while_nobody_used_them_cost_nobody_an_answer
     let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
                WHERE datname = current_database() AND pid <> pg_backend_pid()";
     assert!(count(&world, end).await >= 2);
-    tokio::time::sleep(super::super::intake::IDLE).await;
+    tokio::time::sleep(IDLE).await;
     for id in ["evt_3", "evt_4"] {
         assert_eq!(deliver(&world, id).await.status, 200, "{id}");
     }
