@@ -24,7 +24,8 @@ pub(crate) enum Outcome {
         reason: String,
     },
     TimedOut {
-        seconds: u64,
+        /// Its name is its own: a record has its seconds beside it.
+        limit_seconds: u64,
     },
     /// It was not tried.
     NotRun {
@@ -73,7 +74,7 @@ impl Figure {
 pub(crate) fn outcome(finished: &Finished, work: &str, fields: &[&str]) -> Outcome {
     let reason = || last_line(&finished.stderr).unwrap_or("it gave no reason").to_owned();
     match finished.ended {
-        Ended::TimedOut { seconds } => Outcome::TimedOut { seconds },
+        Ended::TimedOut { seconds } => Outcome::TimedOut { limit_seconds: seconds },
         Ended::Exited(0) => match answer(&finished.stdout, work, fields) {
             Ok(answer) => Outcome::Done { answer },
             Err(reason) => Outcome::Failed { reason },
@@ -158,7 +159,7 @@ mod tests {
         let reason = "ended by signal 9: it gave no reason".to_owned();
         assert_eq!(killed, Outcome::Failed { reason });
         let late = ended(Ended::TimedOut { seconds: 60 }, rate, "");
-        assert_eq!(late, Outcome::TimedOut { seconds: 60 });
+        assert_eq!(late, Outcome::TimedOut { limit_seconds: 60 });
     }
 
     #[test]

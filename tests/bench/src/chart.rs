@@ -118,7 +118,7 @@ mod tests {
     fn bars_are_drawn_best_first_and_only_for_what_was_measured() {
         let row = rows::load(&["drain".to_owned()]).unwrap().remove(0);
         let mut failed = measured("drain", "nobody", Role::Peer, 0.0);
-        failed.outcome = Outcome::TimedOut { seconds: 1 };
+        failed.outcome = Outcome::TimedOut { limit_seconds: 1 };
         let results = [
             measured("drain", "a <&> b", Role::Peer, 20.0),
             measured("drain", "autopilot", Role::Ours, 80.0),

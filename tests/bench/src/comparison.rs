@@ -95,7 +95,9 @@ pub(crate) fn figure<'a>(
         Outcome::Done { answer } => answer,
         Outcome::Cannot { reason } => return Err(format!("cannot: {reason}")),
         Outcome::Failed { reason } => return Err(format!("failed: {reason}")),
-        Outcome::TimedOut { seconds } => return Err(format!("timed out after {seconds} s")),
+        Outcome::TimedOut { limit_seconds } => {
+            return Err(format!("timed out after {limit_seconds} s"));
+        }
         Outcome::NotRun { reason } => return Err(format!("not run: {reason}")),
     };
     let none = || format!("its answer has no {}", measure.field);

@@ -58,7 +58,7 @@ impl Raw<'_> {
         let made = match timeout(self.limit, self.made(work, arguments)).await {
             Ok(Ok(made)) => made,
             Ok(Err(reason)) => return Outcome::Failed { reason },
-            Err(_elapsed) => return Outcome::TimedOut { seconds: self.limit.as_secs() },
+            Err(_elapsed) => return Outcome::TimedOut { limit_seconds: self.limit.as_secs() },
         };
         let figures = made.figures.into_iter();
         let figures = figures.map(|(name, figure)| (name.to_owned(), Figure::One(figure)));

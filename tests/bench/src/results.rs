@@ -122,10 +122,23 @@ mod tests {
         let folder = Folder::new();
         let path = folder.path().join("bench/results.jsonl");
         assert_eq!(read(&path).unwrap(), []);
-        let records = [
+        let reason = || "why".to_owned();
+        let mut records = vec![
             Record::Run(run("r")),
             Record::Result(measured("drain", "autopilot", Role::Ours, 5.0)),
         ];
+        records.extend(
+            [
+                Outcome::TimedOut { limit_seconds: 90 },
+                Outcome::Cannot { reason: reason() },
+                Outcome::Failed { reason: reason() },
+                Outcome::NotRun { reason: reason() },
+            ]
+            .map(|outcome| {
+                let peer = measured("drain", "peer", Role::Peer, 0.0);
+                Record::Result(Measured { outcome, ..peer })
+            }),
+        );
         for record in &records {
             // Opened anew: what is there is kept.
             Results::open(&path).unwrap().append(record).unwrap();

@@ -249,7 +249,7 @@ mod tests {
     fn systems_without_figures_come_last_with_the_reason() {
         let row = rows::load(&["drain".to_owned()]).unwrap().remove(0);
         let mut late = measured("drain", "late", Role::Peer, 0.0);
-        late.outcome = Outcome::TimedOut { seconds: 300 };
+        late.outcome = Outcome::TimedOut { limit_seconds: 300 };
         let mut again = measured("drain", "a", Role::Peer, 0.0);
         again.outcome = Outcome::Failed { reason: "exit | 1".to_owned() };
         let results = [
