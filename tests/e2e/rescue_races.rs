@@ -6,9 +6,7 @@ use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
 
 pub(crate) const RESCUE_DECLARE: &str = include_str!("../../engine/sql/rescue_declare.sql");
-pub(crate) const RESCUE_PENDING: &str = include_str!("../../engine/sql/rescue_pending.sql");
-const RESCUE_FREE: &str = include_str!("../../engine/sql/rescue_free.sql");
-const RESCUE_DONE: &str = include_str!("../../engine/sql/rescue_done.sql");
+const RESCUE: &str = include_str!("../../engine/sql/rescue.sql");
 const CLAIM: &str = include_str!("../../engine/sql/claim.sql");
 const FENCE: &str = include_str!("../../engine/sql/fence.sql");
 
@@ -41,15 +39,11 @@ async fn claim(conn: &mut PgConnection, worker: Uuid) -> usize {
     rows.await.unwrap().len()
 }
 
-/// How many jobs are freed of a dead worker.
-async fn free(conn: &mut PgConnection, worker: Uuid) -> usize {
-    let rows = sqlx::query(RESCUE_FREE)
-        .bind(worker)
-        .bind(3_i32)
-        .bind(serde_json::json!({}))
-        .bind("died")
-        .fetch_all(conn);
-    rows.await.unwrap().len()
+/// How many jobs are freed of the dead.
+async fn free(conn: &mut PgConnection) -> i64 {
+    let failure = serde_json::json!({"message": "three ended without a word"});
+    let freed = sqlx::query_scalar(RESCUE).bind(3_i32).bind(failure).fetch_one(conn);
+    freed.await.unwrap()
 }
 
 async fn fence(conn: &mut PgConnection, worker: Uuid, job: Uuid, token: i64) -> usize {
@@ -65,7 +59,7 @@ async fn a_claim_in_flight_is_seen_by_the_rescue_that_waits_for_it() {
     assert_eq!(claim(&mut tx, worker).await, 1);
     let rescuing = tokio::spawn(async move {
         sqlx::query(RESCUE_DECLARE).execute(&mut rescuer).await.unwrap();
-        let freed = free(&mut rescuer, worker).await;
+        let freed = free(&mut rescuer).await;
         (rescuer, freed)
     });
     world.waiting_for_locks(1).await;
@@ -107,12 +101,11 @@ async fn a_checkpoint_in_flight_is_kept_and_its_job_freed_by_the_next_round() {
     .await
     .unwrap();
     sqlx::query(RESCUE_DECLARE).execute(&mut rescuer).await.unwrap();
-    assert_eq!(free(&mut rescuer, worker).await, 0, "it does not wait for the checkpoint");
-    sqlx::query(RESCUE_DONE).bind(worker).execute(&mut rescuer).await.unwrap();
-    let pending = sqlx::query(RESCUE_PENDING).fetch_all(&mut rescuer).await.unwrap();
-    assert_eq!(pending.len(), 1, "the dead process is not forgotten");
+    assert_eq!(free(&mut rescuer).await, 0, "it does not wait for the checkpoint");
+    assert_eq!(world.count("engine.dead_worker").await, 1, "the dead process is not forgotten");
     tx.commit().await.unwrap();
-    assert_eq!(free(&mut rescuer, worker).await, 1);
+    assert_eq!(free(&mut rescuer).await, 1);
+    assert_eq!(world.count("engine.dead_worker").await, 0, "none of its jobs runs any more");
     assert_eq!(world.count("engine.step WHERE token = 1").await, 1);
     assert_eq!(
         fence(&mut writer, worker, job, 1).await,
@@ -130,7 +123,7 @@ async fn a_checkpoint_that_comes_during_a_rescue_waits_and_is_refused() {
     let job: Uuid = world.value("SELECT id FROM engine.job").await;
     sqlx::query(RESCUE_DECLARE).execute(&mut rescuer).await.unwrap();
     let mut tx = rescuer.begin().await.unwrap();
-    assert_eq!(free(&mut tx, worker).await, 1);
+    assert_eq!(free(&mut tx).await, 1);
     let writing = tokio::spawn(async move { fence(&mut writer, worker, job, 1).await });
     world.waiting_for_locks(1).await;
     tx.commit().await.unwrap();
@@ -145,10 +138,10 @@ async fn two_rescuers_free_a_job_once() {
     assert_eq!(claim(&mut one, worker).await, 1);
     sqlx::query(RESCUE_DECLARE).execute(&mut one).await.unwrap();
     let mut tx = one.begin().await.unwrap();
-    assert_eq!(free(&mut tx, worker).await, 1);
-    assert_eq!(free(&mut other, worker).await, 0);
+    assert_eq!(free(&mut tx).await, 1);
+    assert_eq!(free(&mut other).await, 0);
     tx.commit().await.unwrap();
-    assert_eq!(free(&mut other, worker).await, 0);
+    assert_eq!(free(&mut other).await, 0);
     let row = sqlx::query("SELECT crashes FROM engine.job").fetch_one(&mut other).await.unwrap();
     assert_eq!(row.get::<i32, _>(0), 1);
     world.close().await;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use sqlx::PgPool;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use crate::config::CRASH_LIMIT;
 use crate::failure::{Class, Effect, Failure};
@@ -14,9 +13,9 @@ use crate::failure::{Class, Effect, Failure};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Rescued {
     /// Jobs that are ready again.
-    pub(crate) freed: usize,
+    pub(crate) freed: i64,
     /// Jobs that were set aside after too many crashes.
-    pub(crate) quarantined: usize,
+    pub(crate) quarantined: i64,
 }
 
 /// Rescues whenever a heartbeat has seen that somebody died, until it is stopped.
@@ -52,31 +51,14 @@ pub(crate) async fn run(
 /// in flight, and refuses one that comes later, so that the freeing sees every job that there can be.
 pub(crate) async fn run_once(pool: &PgPool) -> Result<Rescued, sqlx::Error> {
     sqlx::query_file!("sql/rescue_declare.sql").execute(pool).await?;
-    let dead = sqlx::query_file!("sql/rescue_pending.sql").fetch_all(pool).await?;
-    let mut rescued = Rescued::default();
-    for worker in dead {
-        let who = format!("process {} on {}", worker.pid, worker.host);
-        let freed = free(pool, worker.id, &who).await?;
-        rescued.freed += freed.freed;
-        rescued.quarantined += freed.quarantined;
-        sqlx::query_file!("sql/rescue_done.sql", worker.id).execute(pool).await?;
-    }
-    Ok(rescued)
-}
-
-async fn free(pool: &PgPool, worker: Uuid, who: &str) -> Result<Rescued, sqlx::Error> {
-    let note = format!("{who} died or lost its lease while it ran this job");
     let failure = Failure::new(
         Class::ProvisioningError,
         "quarantined",
-        format!("{CRASH_LIMIT} attempts ended without a word; the last was of {who}"),
+        format!("{CRASH_LIMIT} attempts ended without a word"),
     )
     .effect(Effect::Unknown)
     .action("look at the payload and the worker's log of that time, then `autopilot jobs retry`");
     let failure = serde_json::to_value(failure).unwrap_or_default();
-    let rows = sqlx::query_file!("sql/rescue_free.sql", worker, CRASH_LIMIT, failure, note)
-        .fetch_all(pool)
-        .await?;
-    let quarantined = rows.iter().filter(|row| row.quarantined).count();
-    Ok(Rescued { freed: rows.len() - quarantined, quarantined })
+    let rescued = sqlx::query_file!("sql/rescue.sql", CRASH_LIMIT, failure).fetch_one(pool).await?;
+    Ok(Rescued { freed: rescued.freed, quarantined: rescued.quarantined })
 }

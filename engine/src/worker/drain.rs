@@ -9,7 +9,11 @@ use super::{End, Worker, WorkerError};
 use crate::attempt::Stage;
 use crate::committer::{Change, Committer, Finish};
 use crate::lease::Claim;
+use crate::loops::rescue;
 use crate::runner::Hand;
+
+/// So long a process that leaves may look for what still runs under its name.
+const LOOK_BEHIND: Duration = Duration::from_secs(2);
 
 impl<A: Send + Sync + 'static> Worker<A> {
     /// Waits for what runs, releases what does not end in time, and leaves.
@@ -46,8 +50,21 @@ impl<A: Send + Sync + 'static> Worker<A> {
         release(&stage.world.committer, &held).await;
         sqlx::query_file!("sql/worker_leave.sql", lease.worker.uuid()).execute(&self.pool).await?;
         lease.end();
+        self.look_behind().await;
         tracing::info!(worker = %lease.worker, released = held.len(), "worker drained");
         Ok(End::Drained)
+    }
+
+    /// Frees what may still run under our name, which is nothing, but for claims and writes whose answers were lost. Whoever comes
+    /// next need not look for it; where we do not get to it, they do.
+    async fn look_behind(&self) {
+        match tokio::time::timeout(LOOK_BEHIND, rescue::run_once(&self.pool)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "could not look behind; the next heartbeat of another process does")
+            }
+            Err(_) => tracing::debug!("looking behind takes long; it is left to the others"),
+        }
     }
 }
 
