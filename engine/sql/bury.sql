@@ -2,7 +2,7 @@
 -- Moves: running -> dead letter. Index: job_pkey.
 WITH gone AS (
     DELETE FROM engine.job j USING unnest($2::uuid[], $3::bigint[], $4::text[], $5::jsonb[]) AS i(id, token, reason, failure)
-    WHERE j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)
+    WHERE j.id = ANY ($2) AND j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)
     RETURNING j.*, i.reason, i.failure
 ), begun AS (
     INSERT INTO engine.step AS s (job, name, state, token, starts, started_at)

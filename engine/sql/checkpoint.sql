@@ -7,7 +7,7 @@ WITH kept AS (
     FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::bytea[], $9::integer[],
                 $10::double precision[])
              AS i(id, token, begins, starts, done, output, sealed, done_starts, took)
-    WHERE j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)
+    WHERE j.id = ANY ($2) AND j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)
     RETURNING i.id, i.token, i.done, i.output, i.sealed, i.done_starts, i.took
 ), saved AS (
     INSERT INTO engine.step (job, name, state, token, starts, output, sealed, started_at, finished_at)

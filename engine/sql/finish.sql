@@ -3,7 +3,7 @@
 -- Moves: running -> completed | degraded. Index: job_pkey.
 WITH gone AS (
     DELETE FROM engine.job j USING unnest($2::uuid[], $3::bigint[], $4::text[]) AS i(id, token, outcome)
-    WHERE j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)
+    WHERE j.id = ANY ($2) AND j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)
     RETURNING j.id, j.workspace, j.kind, j.queue, j.priority, i.outcome, j.token, j.attempt, j.crashes, j.unique_key, j.payload, j.created_at
 )
 INSERT INTO engine.history (id, workspace, kind, queue, priority, outcome, token, attempt, crashes, unique_key, payload, created_at)

@@ -30,11 +30,11 @@ WITH me AS MATERIALIZED (
     UPDATE engine.job j
     SET step = i.begins, starts = i.starts, begun_at = CASE WHEN i.begins IS NOT NULL THEN engine.clock() END
     FROM input i
-    WHERE i.outcome IS NULL AND j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)
+    WHERE i.outcome IS NULL AND j.id = ANY ($2) AND j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)
     RETURNING i.id, i.token, i.done, i.output, i.sealed, i.done_starts, i.took, i.fresh
 ), gone AS (
     DELETE FROM engine.job j USING input i
-    WHERE i.outcome IS NOT NULL AND j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)
+    WHERE i.outcome IS NOT NULL AND j.id = ANY ($2) AND j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)
     RETURNING j.id, j.workspace, j.kind, j.queue, j.priority, i.outcome, j.token, j.attempt, j.crashes, j.unique_key, j.payload, j.created_at,
               i.done, i.output, i.sealed, i.done_starts, i.took, i.fresh
 ), ended AS (

@@ -9,4 +9,4 @@ SELECT i.id AS "id!", i.token AS "token!",
            WHEN j.id IS NULL AND EXISTS (SELECT FROM engine.dead_letter d WHERE d.id = i.id AND d.token = i.token) THEN 'left'
            ELSE 'lost'
        END AS "standing!"
-FROM unnest($2::uuid[], $3::bigint[]) AS i(id, token) LEFT JOIN engine.job j ON j.id = i.id
+FROM unnest($2::uuid[], $3::bigint[]) AS i(id, token) LEFT JOIN engine.job j ON j.id = ANY ($2) AND j.id = i.id

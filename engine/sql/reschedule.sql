@@ -6,10 +6,10 @@ WITH mine AS (
     SELECT i.*, j.again AND i.parked AS look
     FROM unnest($2::uuid[], $3::bigint[], $4::double precision[], $5::boolean[], $6::boolean[], $7::boolean[])
          AS i(id, token, delay, counts, parked, crashed)
-    JOIN engine.job j ON j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)
+    JOIN engine.job j ON j.id = ANY ($2) AND j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)
 ), woken AS (
     UPDATE engine.step s SET wake_at = engine.clock()
-    FROM mine WHERE mine.look AND s.job = mine.id AND s.state = 'waiting' AND s.wake_event IS NOT NULL
+    FROM mine WHERE mine.look AND s.job = ANY ($2) AND s.job = mine.id AND s.state = 'waiting' AND s.wake_event IS NOT NULL
 )
 UPDATE engine.job j
 SET state = 0, worker = NULL, again = false,
@@ -25,4 +25,4 @@ SET state = 0, worker = NULL, again = false,
         ELSE engine.clock() + make_interval(secs => i.delay)
     END
 FROM mine i
-WHERE j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)
+WHERE j.id = ANY ($2) AND j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)

@@ -7,5 +7,5 @@ FROM unnest($1::uuid[], $2::bigint[], $3::integer[], $4::text[], $5::text[], $6:
      AS i(job, token, attempt, step, class, code, message, action, effect, retry_in)
 WHERE NOT EXISTS (
     SELECT FROM engine.failure f
-    WHERE f.job = i.job AND f.token = i.token AND f.code = i.code AND f.step IS NOT DISTINCT FROM i.step
+    WHERE f.job = ANY ($1) AND f.job = i.job AND f.token = i.token AND f.code = i.code AND f.step IS NOT DISTINCT FROM i.step
 )

@@ -4,7 +4,8 @@
 UPDATE engine.worker SET seen = engine.clock() WHERE id = $1
 RETURNING
     ARRAY(SELECT i.place FROM unnest($2::uuid[], $3::bigint[]) WITH ORDINALITY AS i(id, token, place)
-          WHERE NOT EXISTS (SELECT FROM engine.job j WHERE j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)))
+          WHERE (i.id, i.token) NOT IN (
+              SELECT j.id, j.token FROM engine.job j WHERE j.id = ANY ($2) AND engine.owns(j.state, j.token, j.worker, j.token, $1)))
         AS "lost!: Vec<i64>",
     (EXISTS (SELECT FROM engine.worker other WHERE other.id <> $1 AND other.seen + other.lease < engine.now())
      OR EXISTS (SELECT FROM engine.dead_worker)) AS "somebody_died!"

@@ -12,20 +12,32 @@ pub(crate) struct Line {
 }
 
 /// Statistics of a queue's tables are always stale: a plan that fits the table as it was a minute ago may read all of it
-/// now. So the plans of the hot path are made once, and can only go by index.
-const INDEX_ONLY: [(&str, &str); 5] = [
+/// now. So the plans of the hot path are made once, and can only go by index; and a statement that brings rows names their
+/// keys as a condition, `= ANY`, beside the join. Without that, a planner that takes the table for empty walks a whole index
+/// for each statement.
+const INDEX_ONLY: [(&str, &str); 4] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
-    ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
     ("jit", "off"),
 ];
 
+/// What is found by its keys is joined with what was brought by hash: an index cannot be gone through once for each row.
+const BY_KEYS: [(&str, &str); 2] = [("enable_nestloop", "off"), ("enable_bitmapscan", "off")];
+
+/// Looking for the first rows of a lane joins nothing but lanes.
+const BY_LANES: [(&str, &str); 1] = [("enable_hashjoin", "off")];
+
 impl Line {
-    /// A line to the pool's database, for statements that find their rows by index. `name` tells it apart in
+    /// A line to the pool's database, for statements that look for the first rows of lanes. `name` tells it apart in
     /// `pg_stat_activity`.
-    pub(crate) fn by_index(pool: &PgPool, name: &str) -> Self {
-        Self::with(pool, name, &INDEX_ONLY)
+    pub(crate) fn by_lanes(pool: &PgPool, name: &str) -> Self {
+        Self::with(pool, name, INDEX_ONLY.iter().chain(&BY_LANES))
+    }
+
+    /// A line for statements that find their rows by the keys that they bring.
+    pub(crate) fn by_keys(pool: &PgPool, name: &str) -> Self {
+        Self::with(pool, name, INDEX_ONLY.iter().chain(&BY_KEYS))
     }
 
     /// A line for statements whose plans need no help, and that wait at most `patience` for a lock.
@@ -35,12 +47,16 @@ impl Line {
         Self::with(pool, name, &settings)
     }
 
-    fn with(pool: &PgPool, name: &str, settings: &[(&str, &str)]) -> Self {
+    fn with<'s>(
+        pool: &PgPool,
+        name: &str,
+        settings: impl IntoIterator<Item = &'s (&'s str, &'s str)>,
+    ) -> Self {
         let options = pool.connect_options().as_ref().clone();
         let name = options
             .get_application_name()
             .map_or_else(|| name.to_owned(), |process| format!("{process}/{name}"));
-        let options = options.application_name(&name).options(settings.iter().copied());
+        let options = options.application_name(&name).options(settings.into_iter().copied());
         Self { options, connection: None }
     }
 

@@ -121,7 +121,7 @@ async fn an_idle_process_asks_at_most_once_a_second_and_writes_nothing_but_its_h
 /// What a statement did, by EXPLAIN: rows that its scans of jobs brought, and bytes of WAL.
 async fn explain(world: &World<Lab>, statement: &str, values: &str) -> (i64, i64) {
     let mut conn = world.connect().await;
-    for setting in ["enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"] {
+    for setting in ["enable_seqscan", "enable_mergejoin", "jit"] {
         sqlx::raw_sql(sqlx::AssertSqlSafe(format!("SET {setting} = off")))
             .execute(&mut conn)
             .await

@@ -32,6 +32,7 @@ mod provision_triggers;
 mod provision_waits;
 mod rescue_races;
 mod retries;
+mod stale_statistics;
 mod starting;
 mod steps;
 mod steps_unusual;

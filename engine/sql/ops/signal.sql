@@ -3,8 +3,8 @@
 WITH waiting AS MATERIALIZED (
     SELECT DISTINCT s.job FROM engine.step s WHERE s.state = 'waiting' AND s.wake_event = $1
 ), locked AS MATERIALIZED (
-    SELECT j.id FROM engine.job j JOIN waiting ON waiting.job = j.id ORDER BY j.id FOR NO KEY UPDATE OF j
+    SELECT j.id FROM engine.job j WHERE j.id = ANY (ARRAY(SELECT job FROM waiting)) ORDER BY j.id FOR NO KEY UPDATE OF j
 )
 UPDATE engine.step s SET wake_at = engine.clock()
-FROM locked WHERE s.job = locked.id AND s.state = 'waiting' AND s.wake_event = $1
+WHERE s.job = ANY (ARRAY(SELECT id FROM locked)) AND s.state = 'waiting' AND s.wake_event = $1
 RETURNING s.job

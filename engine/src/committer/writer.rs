@@ -46,7 +46,7 @@ impl Writer {
         ended: CancellationToken,
         number: usize,
     ) -> Self {
-        let line = Line::by_index(&pool, &format!("committer {number}"));
+        let line = Line::by_keys(&pool, &format!("committer {number}"));
         Self { line, pool, worker, ended }
     }
 

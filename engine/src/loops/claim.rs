@@ -72,7 +72,7 @@ impl Claimer {
         }
         let now = Instant::now();
         Ok(Self {
-            line: Line::by_index(&pool, "claimer"),
+            line: Line::by_lanes(&pool, "claimer"),
             pool,
             lease,
             hands,
