@@ -15,7 +15,7 @@ WITH chosen AS MATERIALIZED (
                       SELECT j.ctid FROM engine.job j
                       WHERE j.queue = queue.name AND j.priority = lane.priority AND j.state = 0
                         AND j.run_at >= lane.mark AND j.run_at <= engine.now()
-                      ORDER BY j.run_at, j.id
+                      ORDER BY j.run_at
                       LIMIT queue.free FOR UPDATE SKIP LOCKED
                   ) first
              LIMIT queue.free

@@ -12,5 +12,5 @@ FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[],
 LEFT JOIN LATERAL (
     SELECT j.run_at FROM engine.job j
     WHERE j.queue = queue.name AND j.priority = lane.priority AND j.state = 0 AND j.run_at >= lane.mark
-    ORDER BY j.run_at, j.id LIMIT 1
+    ORDER BY j.run_at LIMIT 1
 ) first ON true
