@@ -27,6 +27,10 @@ pub struct WorkerConfig {
     pub drain: Duration,
     /// The retry policy of kinds that state none of their own; default [`Retry::DEFAULT`].
     pub retry: Retry,
+    /// So many attempts end in this process before it vacuums `engine.job` itself, for a twentieth of the time at most and only
+    /// as the table's owner; default 20,000. A queue that does less in a minute is vacuumed in time by autovacuum;
+    /// `u64::MAX` leaves all of it to that.
+    pub vacuum_after: u64,
     /// Whether to listen for wake-ups; needs a connection of its own that is no transaction pooler. Default true.
     pub listen: bool,
 }
@@ -43,6 +47,7 @@ impl Default for WorkerConfig {
             claim_batch: 100,
             drain: Duration::from_secs(30),
             retry: Retry::DEFAULT,
+            vacuum_after: 20_000,
             listen: true,
         }
     }
@@ -77,6 +82,9 @@ impl WorkerConfig {
         }
         if self.claim_batch == 0 {
             problems.push("claim_batch must be at least 1".to_owned());
+        }
+        if self.vacuum_after == 0 {
+            problems.push("vacuum_after must be at least 1; u64::MAX turns it off".to_owned());
         }
         if self.queues.is_empty() {
             problems.push("at least one queue must be served".to_owned());

@@ -2,6 +2,7 @@
 //! the database confirmed (L4). It decides nothing for others; it only keeps us from starting what we may not finish.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,8 @@ pub(crate) struct Lease {
     /// Cancelled when the database has declared this incarnation dead.
     pub(crate) ended: CancellationToken,
     attempts: Mutex<HashMap<Claim, Held, RandomState>>,
+    /// How many were forgotten because their attempt had ended.
+    forgotten: AtomicU64,
 }
 
 /// A claimed job in this process.
@@ -51,6 +54,7 @@ impl Lease {
             confirmed: watch::Sender::new(sent),
             ended: CancellationToken::new(),
             attempts: Mutex::default(),
+            forgotten: AtomicU64::new(0),
         })
     }
 
@@ -112,6 +116,12 @@ impl Lease {
     /// Forgets a job whose attempt has ended.
     pub(crate) fn release(&self, claim: Claim) {
         self.lock().remove(&claim);
+        self.forgotten.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many attempts have ended here so far.
+    pub(crate) fn ended_attempts(&self) -> u64 {
+        self.forgotten.load(Ordering::Relaxed)
     }
 
     /// All jobs that are held here.

@@ -9,6 +9,7 @@ pub(crate) mod listen;
 mod proof;
 mod queues;
 pub(crate) mod rescue;
+pub(crate) mod vacuum;
 
 use std::time::Duration;
 

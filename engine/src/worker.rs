@@ -14,7 +14,7 @@ use crate::committer::Committer;
 use crate::config::WorkerConfig;
 use crate::lease::Lease;
 use crate::loops::claim::{Alarm, Claimer};
-use crate::loops::{heartbeat, listen, rescue};
+use crate::loops::{heartbeat, listen, rescue, vacuum};
 use crate::registry::Registry;
 use crate::run::World;
 use crate::runner::{self};
@@ -175,7 +175,7 @@ impl<A: Send + Sync + 'static> Worker<A> {
         let (alarm, halt) = (Alarm::default(), CancellationToken::new());
         let _halted = halt.clone().drop_guard();
         self.here.open(alive);
-        self.start_loops(&alarm.work, somebody_died, &halt);
+        self.start_loops(&lease, &alarm.work, somebody_died, &halt);
         let claiming = tokio::spawn(claimer.run(alarm.clone(), halt.clone()));
         let (returns, returned) = mpsc::unbounded_channel();
         let freed = Arc::clone(&alarm.freed);
@@ -211,6 +211,7 @@ impl<A: Send + Sync + 'static> Worker<A> {
 
     fn start_loops(
         &self,
+        lease: &Arc<Lease>,
         work: &Arc<Notify>,
         somebody_died: Arc<Notify>,
         halt: &CancellationToken,
@@ -220,6 +221,8 @@ impl<A: Send + Sync + 'static> Worker<A> {
             move || work.notify_one()
         };
         tokio::spawn(rescue::run(self.pool.clone(), somebody_died, freed, halt.clone()));
+        let (lease, after) = (Arc::clone(lease), self.config.vacuum_after);
+        tokio::spawn(vacuum::run(self.pool.clone(), lease, after, halt.clone()));
         if self.config.listen {
             let queues = self.config.queues.iter().map(|(name, _)| name.clone()).collect();
             tokio::spawn(listen::run(self.pool.clone(), queues, Arc::clone(work), halt.clone()));

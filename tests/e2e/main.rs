@@ -39,5 +39,6 @@ mod steps_unusual;
 mod storm;
 mod stripe_events;
 mod tidy;
+mod vacuum;
 mod waiting;
 mod webhooks;

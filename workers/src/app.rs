@@ -99,6 +99,7 @@ pub(crate) fn worker(config: &Config) -> Result<WorkerConfig, Fail> {
             .cap(config.retry.cap)
             .retries(config.retry.retries)
             .throttled(config.retry.rate_limited_factor.get()),
+        vacuum_after: WorkerConfig::default().vacuum_after,
         listen: config.database.listen,
     };
     let problems = settings.problems();
