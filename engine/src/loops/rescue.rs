@@ -31,15 +31,8 @@ pub(crate) async fn run(
             () = stop.cancelled() => return,
         }
         match run_once(&pool).await {
-            Ok(Rescued { freed: 0, quarantined: 0 }) => {}
-            Ok(rescued) => {
-                tracing::warn!(
-                    freed = rescued.freed,
-                    quarantined = rescued.quarantined,
-                    "took over jobs of a dead process"
-                );
-                freed();
-            }
+            Ok(rescued) if rescued == Rescued::default() => {}
+            Ok(_) => freed(),
             Err(error) => {
                 tracing::warn!(%error, "rescue failed; the next heartbeat asks for it again")
             }
@@ -60,5 +53,13 @@ pub(crate) async fn run_once(pool: &PgPool) -> Result<Rescued, sqlx::Error> {
     .action("look at the payload and the worker's log of that time, then `autopilot jobs retry`");
     let failure = serde_json::to_value(failure).unwrap_or_default();
     let rescued = sqlx::query_file!("sql/rescue.sql", CRASH_LIMIT, failure).fetch_one(pool).await?;
-    Ok(Rescued { freed: rescued.freed, quarantined: rescued.quarantined })
+    let rescued = Rescued { freed: rescued.freed, quarantined: rescued.quarantined };
+    if rescued != Rescued::default() {
+        tracing::warn!(
+            freed = rescued.freed,
+            quarantined = rescued.quarantined,
+            "took over jobs of a dead process"
+        );
+    }
+    Ok(rescued)
 }
