@@ -21,8 +21,8 @@ WITH guard AS MATERIALIZED (
     ON CONFLICT (id) DO NOTHING
     RETURNING id
 ), inserted AS (
-    INSERT INTO engine.job (id, workspace, kind, queue, priority, run_at, unique_key, payload)
-    SELECT id, workspace, kind, queue, priority,
+    INSERT INTO engine.job (id, workspace, kind, queue, priority, lane, run_at, unique_key, payload)
+    SELECT id, workspace, kind, queue, priority, priority,
            greatest(coalesce(run_at, engine.clock()), engine.clock()) + make_interval(secs => coalesce(delay, 0)),
            unique_key, payload::json
     FROM input

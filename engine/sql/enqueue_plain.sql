@@ -11,8 +11,8 @@ WITH guard AS MATERIALIZED (
     SELECT i.id, i.workspace, i.kind, $13, i.plan::jsonb
     FROM unnest($9::uuid[], $10::uuid[], $11::text[], $12::text[]) AS i(id, workspace, kind, plan)
 )
-INSERT INTO engine.job (id, workspace, kind, queue, priority, run_at, payload)
-SELECT i.id, i.workspace, i.kind, i.queue, i.priority,
+INSERT INTO engine.job (id, workspace, kind, queue, priority, lane, run_at, payload)
+SELECT i.id, i.workspace, i.kind, i.queue, i.priority, i.priority,
        greatest(coalesce(i.run_at, engine.clock()), engine.clock()) + make_interval(secs => coalesce(i.delay, 0)),
        i.payload::json
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::smallint[], $6::timestamptz[], $7::double precision[], $8::text[])

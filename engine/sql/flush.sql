@@ -11,8 +11,8 @@ WITH me AS MATERIALIZED (
     SELECT * FROM unnest($12::uuid[], $13::uuid[], $14::text[], $15::text[], $16::smallint[], $17::text[], $18::text[], $21::text[])
         AS s(id, workspace, kind, queue, priority, payload, plan, begins)
 ), started AS (
-    INSERT INTO engine.job (id, workspace, kind, queue, priority, run_at, state, token, attempt, worker, step, starts, begun_at, payload)
-    SELECT id, workspace, kind, queue, priority, engine.clock(), 1, 1, 1, $1, begins, (begins IS NOT NULL)::integer,
+    INSERT INTO engine.job (id, workspace, kind, queue, priority, lane, run_at, state, token, attempt, worker, step, starts, begun_at, payload)
+    SELECT id, workspace, kind, queue, priority, priority, engine.clock(), 1, 1, 1, $1, begins, (begins IS NOT NULL)::integer,
            CASE WHEN begins IS NOT NULL THEN engine.clock() END, payload::json
     FROM starts WHERE EXISTS (SELECT FROM me)
     ON CONFLICT DO NOTHING

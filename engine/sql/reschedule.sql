@@ -1,11 +1,12 @@
 -- Gives running jobs of process $1 back. Moves: running -> ready. `counts` false returns the attempt (sleep, wait, drain),
--- `parked` takes the earliest wake time of the run's waiting steps, or now when another look was asked for while it
+-- `released` lets it run elsewhere before all that has not begun, `parked` takes the earliest wake time of the run's waiting steps, or now when another look was asked for while it
 -- ran. run_at never lies in the past of the clock, so nothing becomes ready below a safe mark. Index: job_pkey;
 -- leaves job_lane behind (not HOT).
 WITH mine AS (
     SELECT i.*, j.again AND i.parked AS look
-    FROM unnest($2::uuid[], $3::bigint[], $4::double precision[], $5::boolean[], $6::boolean[], $7::boolean[])
-         AS i(id, token, delay, counts, parked, crashed)
+    FROM unnest($2::uuid[], $3::bigint[], $4::double precision[], $5::boolean[], $6::boolean[], $7::boolean[],
+                $8::boolean[])
+         AS i(id, token, delay, counts, parked, crashed, released)
     JOIN engine.job j ON j.id = ANY ($2) AND j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)
 ), woken AS (
     UPDATE engine.step s SET wake_at = engine.clock()
@@ -15,6 +16,7 @@ UPDATE engine.job j
 SET state = 0, worker = NULL, again = false,
     attempt = j.attempt - (NOT i.counts)::integer,
     crashes = j.crashes + i.crashed::integer,
+    lane = CASE WHEN i.released THEN -1 ELSE j.priority END,
     run_at = CASE
         WHEN i.look THEN engine.clock()
         WHEN i.parked THEN (

@@ -1,5 +1,6 @@
 -- Frees the jobs of all that were declared dead, and forgets those none of whose jobs runs any more. Each job counts a
--- crash, apart from failures (L7); at the $1-th it is quarantined, with the failure $2.
+-- crash, apart from failures (L7); at the $1-th it is quarantined, with the failure $2. The freed stand before all that
+-- has not begun: a backlog must not keep them waiting.
 -- Moves: running -> ready | dead letter. Scans the small hot table once for all of them; no index holds the worker. What
 -- another rescuer is at is left to it, so that a fleet scans once; the locks end with the statement, whoever sent it.
 WITH dead AS MATERIALIZED (
@@ -12,7 +13,7 @@ WITH dead AS MATERIALIZED (
     WHERE j.id = ANY (ARRAY(SELECT id FROM found)) AND j.state = 1 AND j.worker = ANY (ARRAY(SELECT id FROM dead))
     ORDER BY j.id FOR UPDATE SKIP LOCKED
 ), freed AS (
-    UPDATE engine.job j SET state = 0, worker = NULL, crashes = j.crashes + 1, attempt = j.attempt - 1, run_at = engine.clock()
+    UPDATE engine.job j SET state = 0, worker = NULL, crashes = j.crashes + 1, attempt = j.attempt - 1, lane = -1, run_at = engine.clock()
     WHERE j.id = ANY (ARRAY(SELECT id FROM stuck)) AND j.crashes + 1 < $1
     RETURNING j.id, j.token, j.attempt
 ), buried AS (

@@ -76,7 +76,7 @@ const fn ended(finish: &Finish) -> Ended {
     match finish {
         Finish::Completed => Ended::Completed,
         Finish::Degraded => Ended::Degraded,
-        Finish::Again { .. } => Ended::Again,
+        Finish::Again { .. } | Finish::Released => Ended::Again,
         Finish::Parked => Ended::Waiting,
         Finish::Dead { .. } => Ended::SetAside,
     }

@@ -77,9 +77,6 @@ pub enum Priority {
 }
 
 impl Priority {
-    /// All lanes, best first.
-    pub const ALL: [Self; 4] = [Self::Critical, Self::High, Self::Normal, Self::Low];
-
     /// As it stands in rows: 0 is the best.
     #[must_use]
     pub const fn number(self) -> i16 {

@@ -49,6 +49,7 @@ CREATE TABLE engine.job (
     kind       text COLLATE "C" NOT NULL,
     queue      text COLLATE "C" NOT NULL,
     priority   smallint NOT NULL CHECK (priority BETWEEN 0 AND 3),
+    lane       smallint NOT NULL CHECK (lane IN (-1, priority)),    -- where it stands in line; -1 had begun, before all others
     run_at     timestamptz NOT NULL,
     state      smallint NOT NULL DEFAULT 0,                         -- 0 ready or scheduled, 1 running
     token      bigint NOT NULL DEFAULT 0,                           -- the fence: one more at each claim
@@ -67,16 +68,16 @@ CREATE TABLE engine.job (
 
 -- The id is not in it, though claims might break ties by it: where the planner takes the table for empty, it would look jobs
 -- up by their id here, through the whole index.
-CREATE INDEX job_lane ON engine.job (queue, priority, run_at);
+CREATE INDEX job_lane ON engine.job (queue, lane, run_at);
 -- At most one live job per kind and key: the row itself is the slot, so no crash can leak it (L11).
 CREATE UNIQUE INDEX job_unique ON engine.job (kind, unique_key) WHERE unique_key IS NOT NULL;
 
 -- Where each lane's claims may start: everything below `safe` is known to be gone. A process that starts reads it.
 CREATE TABLE engine.lane (
-    queue    text COLLATE "C" NOT NULL,
-    priority smallint NOT NULL,
-    safe     timestamptz NOT NULL,
-    PRIMARY KEY (queue, priority)
+    queue text COLLATE "C" NOT NULL,
+    lane  smallint NOT NULL,
+    safe  timestamptz NOT NULL,
+    PRIMARY KEY (queue, lane)
 ) WITH (fillfactor = 50);
 
 -- Idempotency keys of enqueues: the derived id of the key, and the job that answered it.

@@ -171,7 +171,8 @@ const EARLY: &str = "'1970-01-01'";
 
 fn claim_values(free: i64, worker: &str) -> String {
     format!(
-        "'{{default}}', '{{{free}}}', ARRAY[{EARLY}::timestamptz], ARRAY[{EARLY}::timestamptz], ARRAY[{EARLY}::timestamptz], ARRAY[{EARLY}::timestamptz], '{worker}'"
+        "'{{default}}', '{{{free}}}', {marks}, '{worker}'",
+        marks = [format!("ARRAY[{EARLY}::timestamptz]").as_str(); 5].join(", ")
     )
 }
 

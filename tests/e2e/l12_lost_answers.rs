@@ -148,11 +148,22 @@ fn claim_of(job: Uuid) -> Cut {
 
 #[tokio::test]
 async fn l12_a_claim_whose_answer_was_lost_is_given_back_without_an_attempt() {
-    let world = World::noting().await;
+    let world = World::lab(|label, run| {
+        Box::pin(async move {
+            run.app.note(label);
+            run.app.gate("here").pass().await;
+            Ok(())
+        })
+    })
+    .await;
     let (proxy, pool, process) = behind_a_proxy(&world).await;
     proxy.arm(claim_of(derived("event-1")));
     let job = NewJob::of(&Script::new("once")).unwrap().key("event-1");
     assert_eq!(world.submit(job).await.id().uuid(), derived("event-1"));
+    world.app.gate("here").reached(1).await;
+    let lane = "SELECT lane::text FROM engine.job";
+    assert_eq!(world.texts(lane).await, ["-1"], "it stood before all others again");
+    world.app.gate("here").open();
     world.idle().await;
     assert_eq!(proxy.cuts(), 1);
     process.stop().await;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use autopilot_engine::{NewJob, enqueue};
-use autopilot_tests::{Lab, Script, World, eventually};
+use autopilot_engine::{Class, Failure, NewJob, Priority, enqueue};
+use autopilot_tests::{Lab, Process, Script, World, eventually};
 use sqlx::Connection;
 
 #[tokio::test]
@@ -68,6 +68,75 @@ async fn a_job_that_was_given_back_lies_above_every_mark() {
     world.app.gate("here").open();
     world.drain().await;
     world.finish().await;
+}
+
+/// One that waits at its gate the first time, and more that nobody has begun: a process with one slot has the first. The
+/// order in which they ran then, once a process that claims nothing of them has looked whether anybody died.
+async fn taken_over(end: impl AsyncFnOnce(&World<Lab>, Process)) -> Vec<String> {
+    let mut world = World::lab(|label, run| {
+        Box::pin(async move {
+            run.app.note(label);
+            if label == "begun" && run.app.count(label) == 1 {
+                run.app.gate("here").pass().await;
+            }
+            Ok(())
+        })
+    })
+    .await;
+    world.config.queues = vec![("default".to_owned(), 1)];
+    world.config.drain = Duration::ZERO;
+    world.add(Script::new("begun").job().priority(Priority::Low)).await;
+    let process = world.start();
+    world.app.gate("here").reached(1).await;
+    for priority in [Priority::Critical, Priority::Normal, Priority::Low] {
+        world.add(Script::new("waits").job().priority(priority)).await;
+    }
+    end(&world, process).await;
+    let own = world.config.queues.clone();
+    world.config.queues = vec![("other".to_owned(), 1)];
+    let other = world.start();
+    eventually("it is free", async || world.count("engine.job WHERE state = 0").await == 4).await;
+    other.stop().await;
+    world.config.queues = own;
+    world.drain().await;
+    let calls = world.app.calls();
+    world.finish().await;
+    calls
+}
+
+const BEGUN_FIRST: [&str; 5] = ["begun", "begun", "waits", "waits", "waits"];
+
+#[tokio::test]
+async fn a_job_whose_process_died_runs_before_all_that_has_not_begun() {
+    let calls = taken_over(async |world, process| {
+        process.kill().await;
+        world.let_leases_lapse().await;
+    })
+    .await;
+    assert_eq!(calls, BEGUN_FIRST);
+}
+
+#[tokio::test]
+async fn a_job_that_a_drain_released_runs_before_all_that_has_not_begun() {
+    let calls = taken_over(async |_, process| process.stop().await).await;
+    assert_eq!(calls, BEGUN_FIRST);
+}
+
+#[tokio::test]
+async fn a_retry_stands_in_its_own_lane_again() {
+    let world = World::lab(|label, run| {
+        Box::pin(async move {
+            run.app.note(label);
+            Err(Failure::new(Class::TransientNetwork, "test", "the network failed").into())
+        })
+    })
+    .await;
+    world.enqueue(&Script::default()).await;
+    world.execute("UPDATE engine.job SET lane = -1").await;
+    world.drain().await;
+    let row = "SELECT concat_ws('/', state, attempt, priority, lane) FROM engine.job";
+    assert_eq!(world.texts(row).await, ["0/1/2/2"]);
+    world.close().await;
 }
 
 /// Runs twenty jobs one after the other, the clock a second further each time, so that there are many looks between them.

@@ -7,8 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 async fn put(world: &World<impl Send + Sync + 'static>, kind: &str, payload: &str) {
     world
         .execute(&format!(
-            "INSERT INTO engine.job (id, workspace, kind, queue, priority, run_at, payload)
-             VALUES (gen_random_uuid(), gen_random_uuid(), '{kind}', 'default', 2, engine.clock(), '{payload}')"
+            "INSERT INTO engine.job (id, workspace, kind, queue, priority, lane, run_at, payload)
+             VALUES (gen_random_uuid(), gen_random_uuid(), '{kind}', 'default', 2, 2, engine.clock(), '{payload}')"
         ))
         .await;
 }

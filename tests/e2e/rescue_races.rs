@@ -27,16 +27,9 @@ async fn overdue() -> (World<Lab>, Uuid) {
 /// How many jobs the worker claims.
 async fn claim(conn: &mut PgConnection, worker: Uuid) -> usize {
     let mark = || vec![DateTime::<Utc>::UNIX_EPOCH];
-    let rows = sqlx::query(CLAIM)
-        .bind(vec!["default"])
-        .bind(vec![10_i64])
-        .bind(mark())
-        .bind(mark())
-        .bind(mark())
-        .bind(mark())
-        .bind(worker)
-        .fetch_all(conn);
-    rows.await.unwrap().len()
+    let claim = sqlx::query(CLAIM).bind(vec!["default"]).bind(vec![10_i64]);
+    let claim = (0..5).fold(claim, |claim, _lane| claim.bind(mark()));
+    claim.bind(worker).fetch_all(conn).await.unwrap().len()
 }
 
 /// How many jobs are freed of the dead.

@@ -2,7 +2,7 @@
 //!
 //! Afterwards a checker that reads only the sandbox's ledger and the database says what was lost or done twice.
 //!
-//! `fence: false` takes the fence away inside the database (every claim keeps one token), and the checker must see it.
+//! `fence: false` takes the fence away inside the database ([`audit::take_the_fence_away`]), and the checker must see it.
 
 pub mod audit;
 mod checker;
@@ -56,7 +56,7 @@ pub struct Report {
     pub took: Duration,
     /// SIGKILLs.
     pub kills: usize,
-    /// SIGSTOPs past the lease.
+    /// SIGSTOPs until the others had declared the process dead.
     pub pauses: usize,
     /// Runs that an operator had to put back: quarantined after three crashes, or out of retries.
     pub put_back: usize,
@@ -155,7 +155,7 @@ async fn blow(fleet: &mut Fleet, pool: &PgPool, plan: &Plan, started: Instant) -
     while !all_ended(pool, plan.workflows).await {
         assert!(started.elapsed() < DEADLINE, "the storm is stuck after {DEADLINE:?}");
         put_back += put_back_dead(pool).await;
-        fleet.strike(&mut random).await;
+        fleet.strike(&mut random, pool).await;
     }
     put_back
 }

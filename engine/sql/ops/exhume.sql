@@ -14,8 +14,8 @@ WITH letter AS (
     UPDATE engine.step SET state = 'failed' WHERE job = $1 AND state = 'started'
     AND EXISTS (SELECT FROM letter WHERE reason = 'review')
 )
-INSERT INTO engine.job (id, workspace, kind, queue, priority, run_at, token, unique_key, payload, created_at)
-SELECT id, workspace, kind, queue, priority, engine.clock(), token, unique_key, payload, created_at FROM source
+INSERT INTO engine.job (id, workspace, kind, queue, priority, lane, run_at, token, unique_key, payload, created_at)
+SELECT id, workspace, kind, queue, priority, priority, engine.clock(), token, unique_key, payload, created_at FROM source
 WHERE pg_current_xact_id() IS NOT NULL
 ON CONFLICT DO NOTHING
 RETURNING queue

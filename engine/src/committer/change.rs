@@ -51,7 +51,9 @@ impl Change {
         let ends = match &self.finish {
             None => self.mark != Mark::Keep || self.start.is_some(),
             Some(Finish::Completed | Finish::Degraded) => true,
-            Some(Finish::Again { .. } | Finish::Parked | Finish::Dead { .. }) => false,
+            Some(
+                Finish::Again { .. } | Finish::Released | Finish::Parked | Finish::Dead { .. },
+            ) => false,
         };
         steps && ends && self.failures.is_empty() && self.enqueue.is_empty()
     }
@@ -159,6 +161,8 @@ pub(crate) enum Finish {
     Degraded,
     /// Ready again after a delay; `counts` says whether this attempt uses up a retry, `crashed` whether it died.
     Again { delay: Duration, counts: bool, crashed: bool },
+    /// Ready again, because its process stops: it runs elsewhere before all that has not begun. Spends no attempt.
+    Released,
     /// Ready again when the first of its waiting steps wakes. Spends no attempt.
     Parked,
     /// Set aside for a person.

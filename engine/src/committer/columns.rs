@@ -114,7 +114,7 @@ pub(super) const fn outcome(finish: &Finish) -> Option<&'static str> {
     match finish {
         Finish::Completed => Some("completed"),
         Finish::Degraded => Some("degraded"),
-        Finish::Again { .. } | Finish::Parked | Finish::Dead { .. } => None,
+        Finish::Again { .. } | Finish::Released | Finish::Parked | Finish::Dead { .. } => None,
     }
 }
 

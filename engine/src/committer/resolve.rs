@@ -29,7 +29,7 @@ impl Standing {
         matches!(
             (self, &change.finish),
             (Self::Owned, None)
-                | (Self::Waits, Some(Finish::Again { .. } | Finish::Parked))
+                | (Self::Waits, Some(Finish::Again { .. } | Finish::Released | Finish::Parked))
                 | (Self::Left, Some(Finish::Completed | Finish::Degraded | Finish::Dead { .. }))
         )
     }

@@ -135,33 +135,35 @@ async fn reschedule(
     worker: WorkerId,
     changes: &[&Change],
 ) -> Result<(), sqlx::Error> {
-    let again: Vec<(Claim, f64, bool, bool, bool)> = changes
-        .iter()
-        .filter_map(|change| match change.finish {
-            Some(Finish::Again { delay, counts, crashed }) => {
-                Some((change.claim, delay.as_secs_f64(), counts, false, crashed))
-            }
-            Some(Finish::Parked) => Some((change.claim, 0.0, false, true, false)),
-            Some(Finish::Completed | Finish::Degraded | Finish::Dead { .. }) | None => None,
-        })
-        .collect();
-    if again.is_empty() {
+    let (mut claimed, mut delays, mut counting) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut parked, mut crashes, mut released) = (Vec::new(), Vec::new(), Vec::new());
+    for change in changes {
+        let (delay, counts, crashed) = match change.finish {
+            Some(Finish::Again { delay, counts, crashed }) => (delay, counts, crashed),
+            Some(Finish::Released | Finish::Parked) => (Duration::ZERO, false, false),
+            Some(Finish::Completed | Finish::Degraded | Finish::Dead { .. }) | None => continue,
+        };
+        claimed.push(change.claim);
+        delays.push(delay.as_secs_f64());
+        counting.push(counts);
+        crashes.push(crashed);
+        parked.push(change.finish == Some(Finish::Parked));
+        released.push(change.finish == Some(Finish::Released));
+    }
+    if claimed.is_empty() {
         return Ok(());
     }
-    let (jobs, tokens) = claims(again.iter().map(|(claim, ..)| *claim));
-    let delays: Vec<f64> = again.iter().map(|(_, delay, ..)| *delay).collect();
-    let counts: Vec<bool> = again.iter().map(|(_, _, counts, ..)| *counts).collect();
-    let parked: Vec<bool> = again.iter().map(|(_, _, _, parked, _)| *parked).collect();
-    let crashed: Vec<bool> = again.iter().map(|(.., crashed)| *crashed).collect();
+    let (jobs, tokens) = claims(claimed.into_iter());
     sqlx::query_file!(
         "sql/reschedule.sql",
         worker.uuid(),
         &jobs,
         &tokens,
         &delays,
-        &counts,
+        &counting,
         &parked,
-        &crashed
+        &crashes,
+        &released
     )
     .execute(conn)
     .await?;
@@ -180,7 +182,13 @@ async fn bury(
                 let failure = serde_json::to_value(failure).unwrap_or_default();
                 Some((change.claim, *reason, failure))
             }
-            Some(Finish::Completed | Finish::Degraded | Finish::Again { .. } | Finish::Parked)
+            Some(
+                Finish::Completed
+                | Finish::Degraded
+                | Finish::Again { .. }
+                | Finish::Released
+                | Finish::Parked,
+            )
             | None => None,
         })
         .collect();

@@ -68,7 +68,7 @@ impl Claimer {
         let mut queues = Queues::new(&config.queues);
         let names = queues.names();
         for row in sqlx::query_file!("sql/lane_load.sql", &names).fetch_all(&pool).await? {
-            queues.kept(&row.queue, row.priority, row.safe);
+            queues.kept(&row.queue, row.lane, row.safe);
         }
         let now = Instant::now();
         Ok(Self {
@@ -174,7 +174,7 @@ impl Claimer {
         let claiming = Arc::clone(&self.claiming).lock_owned().await;
         let Some(asked) = self.queues.ask(self.batch) else { return Ok(0) };
         let worker = self.lease.worker.uuid();
-        let [critical, high, normal, low] = &asked.marks;
+        let [resumed, critical, high, normal, low] = &asked.marks;
         let rows = self
             .line
             .run(async |conn| {
@@ -182,6 +182,7 @@ impl Claimer {
                     "sql/claim.sql",
                     &asked.names,
                     &asked.free,
+                    resumed,
                     critical,
                     high,
                     normal,
@@ -200,7 +201,7 @@ impl Claimer {
         };
         let (mut hand, mut claimed) = (Hand::with_capacity(rows.len()), HashMap::new());
         for row in rows {
-            let Some(slot) = self.queues.admit(&row.queue, row.priority, row.run_at) else {
+            let Some(slot) = self.queues.admit(&row.queue, row.lane, row.run_at) else {
                 continue; // Only queues that were asked for come back, as many jobs as there are slots.
             };
             *claimed.entry(row.queue).or_insert(0) += 1;

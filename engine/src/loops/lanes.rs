@@ -6,15 +6,19 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::job::Priority;
-
 /// How far the fast mark stays behind what was claimed: rows are stamped shortly before they commit.
 const SLACK: TimeDelta = TimeDelta::milliseconds(20);
 
-/// The marks of one queue, a pair for each priority.
+/// Their numbers in rows, best first: what had begun and lost its process, then the priorities.
+const NUMBERS: [i16; 5] = [-1, 0, 1, 2, 3];
+
+/// A value for each lane.
+pub(crate) type PerLane<T> = [T; NUMBERS.len()];
+
+/// The marks of one queue, a pair for each lane.
 #[derive(Debug)]
 pub(crate) struct Lanes {
-    lanes: [Lane; 4],
+    lanes: PerLane<Lane>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +34,7 @@ struct Lane {
 /// What a look saw of one lane.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen {
-    pub(crate) priority: i16,
+    pub(crate) lane: i16,
     /// When its first job that nobody has is due, or was.
     pub(crate) first: Option<DateTime<Utc>>,
     pub(crate) now: DateTime<Utc>,
@@ -43,12 +47,12 @@ impl Lanes {
     pub(crate) const fn new() -> Self {
         let start = DateTime::UNIX_EPOCH;
         let lane = Lane { fast: start, safe: start, kept: start, claimed: start };
-        Self { lanes: [lane; 4] }
+        Self { lanes: [lane; NUMBERS.len()] }
     }
 
     /// Starts a lane at the mark that was kept.
-    pub(crate) fn kept(&mut self, priority: i16, safe: DateTime<Utc>) {
-        if let Some(lane) = self.lane(priority) {
+    pub(crate) fn kept(&mut self, lane: i16, safe: DateTime<Utc>) {
+        if let Some(lane) = self.lane(lane) {
             *lane = Lane { fast: safe, safe, kept: safe, claimed: safe };
         }
     }
@@ -57,32 +61,33 @@ impl Lanes {
     /// count as kept from now on. An idle lane has none.
     pub(crate) fn take_moved(&mut self) -> Vec<(i16, DateTime<Utc>)> {
         let mut moved = Vec::new();
-        for (priority, lane) in Priority::ALL.into_iter().zip(&mut self.lanes) {
+        for (number, lane) in NUMBERS.into_iter().zip(&mut self.lanes) {
             if lane.safe > lane.kept && lane.kept < lane.claimed {
                 lane.kept = lane.safe;
-                moved.push((priority.number(), lane.safe));
+                moved.push((number, lane.safe));
             }
         }
         moved
     }
 
-    fn lane(&mut self, priority: i16) -> Option<&mut Lane> {
-        usize::try_from(priority).ok().and_then(|index| self.lanes.get_mut(index))
+    fn lane(&mut self, number: i16) -> Option<&mut Lane> {
+        let index = NUMBERS.iter().position(|known| *known == number)?;
+        self.lanes.get_mut(index)
     }
 
-    pub(crate) fn fast(&self) -> [DateTime<Utc>; 4] {
+    pub(crate) fn fast(&self) -> PerLane<DateTime<Utc>> {
         self.lanes.map(|lane| lane.fast)
     }
 
-    pub(crate) fn safe(&self) -> [DateTime<Utc>; 4] {
+    pub(crate) fn safe(&self) -> PerLane<DateTime<Utc>> {
         self.lanes.map(|lane| lane.safe)
     }
 
-    /// The marks of several queues, a column for each priority.
+    /// The marks of several queues, a column for each lane.
     pub(crate) fn columns(
-        queues: impl Iterator<Item = [DateTime<Utc>; 4]>,
-    ) -> [Vec<DateTime<Utc>>; 4] {
-        let mut columns: [Vec<DateTime<Utc>>; 4] = Default::default();
+        queues: impl Iterator<Item = PerLane<DateTime<Utc>>>,
+    ) -> PerLane<Vec<DateTime<Utc>>> {
+        let mut columns: PerLane<Vec<DateTime<Utc>>> = Default::default();
         for marks in queues {
             for (column, mark) in columns.iter_mut().zip(marks) {
                 column.push(mark);
@@ -92,8 +97,8 @@ impl Lanes {
     }
 
     /// A job was claimed that was due at `run_at`: what lies before it in its lane is claimed too.
-    pub(crate) fn claimed(&mut self, priority: i16, run_at: DateTime<Utc>) {
-        if let Some(lane) = self.lane(priority) {
+    pub(crate) fn claimed(&mut self, lane: i16, run_at: DateTime<Utc>) {
+        if let Some(lane) = self.lane(lane) {
             lane.fast = lane.fast.max(run_at - SLACK);
             lane.claimed = lane.claimed.max(run_at);
         }
@@ -101,7 +106,7 @@ impl Lanes {
 
     /// Takes in a look: raises the safe mark as far as is proven, and lowers the fast one to a job that is ready below it.
     pub(crate) fn seen(&mut self, seen: Seen) {
-        let Some(lane) = self.lane(seen.priority) else { return };
+        let Some(lane) = self.lane(seen.lane) else { return };
         let first = seen.first.unwrap_or(seen.now);
         lane.safe = lane.safe.max(first.min(seen.now).min(seen.proven) - SLACK);
         lane.fast = lane.fast.min(first - SLACK).max(lane.safe);
@@ -117,14 +122,14 @@ mod tests {
     }
 
     fn look(first: Option<i64>, now: i64, proven: i64) -> Seen {
-        Seen { priority: 0, first: first.map(at), now: at(now), proven: at(proven) }
+        Seen { lane: 0, first: first.map(at), now: at(now), proven: at(proven) }
     }
 
     #[test]
     fn the_safe_mark_waits_for_the_proof() {
         let mut lanes = Lanes::new();
         lanes.seen(look(None, 20, 9));
-        assert_eq!(lanes.safe()[0], at(9) - SLACK);
+        assert_eq!(lanes.safe()[1], at(9) - SLACK);
     }
 
     #[test]
@@ -145,15 +150,15 @@ mod tests {
     fn a_late_committer_lowers_the_fast_mark_again() {
         let mut lanes = Lanes::new();
         lanes.claimed(0, at(50));
-        assert_eq!(lanes.fast()[0], at(50) - SLACK);
+        assert_eq!(lanes.fast()[1], at(50) - SLACK);
         lanes.seen(look(Some(40), 60, 0));
-        assert_eq!(lanes.fast()[0], at(40) - SLACK);
+        assert_eq!(lanes.fast()[1], at(40) - SLACK);
     }
 
     #[test]
     fn the_safe_mark_never_passes_a_ready_job() {
         let mut lanes = Lanes::new();
         lanes.seen(look(Some(5), 100, 90));
-        assert!(lanes.safe()[0] <= at(5));
+        assert!(lanes.safe()[1] <= at(5));
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::lanes::{Lanes, Seen};
+use super::lanes::{Lanes, PerLane, Seen};
 
 /// All queues of a process.
 #[derive(Debug)]
@@ -35,15 +35,15 @@ struct Queue {
 pub(super) struct Asked {
     pub(super) names: Vec<String>,
     pub(super) free: Vec<i64>,
-    /// A column for each priority.
-    pub(super) marks: [Vec<DateTime<Utc>>; 4],
+    /// A column for each lane.
+    pub(super) marks: PerLane<Vec<DateTime<Utc>>>,
 }
 
 /// Safe marks to keep, a row each.
 #[derive(Debug, Default)]
 pub(super) struct Moved {
     pub(super) queues: Vec<String>,
-    pub(super) priorities: Vec<i16>,
+    pub(super) lanes: Vec<i16>,
     pub(super) safe: Vec<DateTime<Utc>>,
 }
 
@@ -113,12 +113,12 @@ impl Queues {
     pub(super) fn admit(
         &mut self,
         queue: &str,
-        priority: i16,
+        lane: i16,
         run_at: DateTime<Utc>,
     ) -> Option<OwnedSemaphorePermit> {
         let queue = self.named(queue)?;
         queue.busy = true;
-        queue.lanes.claimed(priority, run_at);
+        queue.lanes.claimed(lane, run_at);
         queue.reserved.as_mut()?.split(1)
     }
 
@@ -140,15 +140,15 @@ impl Queues {
         }
     }
 
-    /// The safe marks, a column for each priority.
-    pub(super) fn safe(&self) -> [Vec<DateTime<Utc>>; 4] {
+    /// The safe marks, a column for each lane.
+    pub(super) fn safe(&self) -> PerLane<Vec<DateTime<Utc>>> {
         Lanes::columns(self.queues.iter().map(|queue| queue.lanes.safe()))
     }
 
     /// Starts a lane at the mark that was kept.
-    pub(super) fn kept(&mut self, queue: &str, priority: i16, safe: DateTime<Utc>) {
+    pub(super) fn kept(&mut self, queue: &str, lane: i16, safe: DateTime<Utc>) {
         if let Some(queue) = self.named(queue) {
-            queue.lanes.kept(priority, safe);
+            queue.lanes.kept(lane, safe);
         }
     }
 
@@ -164,9 +164,9 @@ impl Queues {
     pub(super) fn take_moved(&mut self) -> Moved {
         let mut moved = Moved::default();
         for queue in &mut self.queues {
-            for (priority, safe) in queue.lanes.take_moved() {
+            for (lane, safe) in queue.lanes.take_moved() {
                 moved.queues.push(queue.name.clone());
-                moved.priorities.push(priority);
+                moved.lanes.push(lane);
                 moved.safe.push(safe);
             }
         }

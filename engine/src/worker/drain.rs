@@ -72,8 +72,7 @@ impl<A: Send + Sync + 'static> Worker<A> {
 async fn release(committer: &Committer, held: &[Claim]) {
     for claim in held {
         let mut change = Change::of(*claim);
-        change.finish =
-            Some(Finish::Again { delay: Duration::ZERO, counts: false, crashed: false });
+        change.finish = Some(Finish::Released);
         if let Err(error) = committer.commit(change).await {
             tracing::warn!(job = %claim.job, %error, "could not be released; it is taken over as after a crash");
         }

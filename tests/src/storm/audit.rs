@@ -69,7 +69,8 @@ END $$;
 CREATE TRIGGER late BEFORE UPDATE ON engine.worker FOR EACH STATEMENT EXECUTE FUNCTION audit.late();
 ";
 
-/// Takes the fence away: whoever writes to a running job owns it.
+/// Takes the fence away: whoever writes to a running job owns it. Writes that are more than a checkpoint or an ack read
+/// the row's token as well and stay refused, so few of the late ones go through.
 const NO_FENCE: &str = r"
 CREATE OR REPLACE FUNCTION engine.owns(state smallint, held_token bigint, held_by uuid, token bigint, worker uuid) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT state = 1 $$;

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use sqlx::PgPool;
 
 use super::{LEASE, Plan, Random};
 use crate::wait::eventually;
@@ -26,8 +27,15 @@ pub(super) struct Fleet {
 #[derive(Debug)]
 struct Worker {
     child: Child,
-    /// Until when it is paused.
-    paused: Option<Instant>,
+    paused: Option<Pause>,
+}
+
+/// A pause ends a moment after the others have declared the process dead: whoever took over is in the middle of it when
+/// this one wakes up.
+#[derive(Debug)]
+struct Pause {
+    moment: Duration,
+    ends: Option<Instant>,
 }
 
 impl Fleet {
@@ -82,10 +90,10 @@ impl Fleet {
     }
 
     /// One kill or one pause, and the resumption of whoever has been paused past the lease.
-    pub(super) async fn strike(&mut self, random: &mut Random) {
+    pub(super) async fn strike(&mut self, random: &mut Random, pool: &PgPool) {
         let next = Instant::now() + Duration::from_millis(300 + random.below(600));
         while Instant::now() < next {
-            self.resume();
+            self.resume(&alive(pool).await);
             tokio::time::sleep(Duration::from_millis(20)).await; // The storm's own rhythm: nothing is concluded from it.
         }
         let awake: Vec<usize> = (0..self.workers.len())
@@ -93,26 +101,33 @@ impl Fleet {
             .collect();
         let chosen = usize::try_from(random.below(awake.len() as u64)).unwrap_or(0);
         let Some(index) = awake.get(chosen).copied() else { return };
+        let (pause, moment) = (random.below(100) < 50, Duration::from_millis(random.below(300)));
+        let working = self.workers.get(index).map(|worker| worker.child.id());
+        let working = alive(pool).await.into_iter().any(|pid| Some(pid) == working);
         // At least half of the fleet stays awake, so that the storm ends.
-        if random.below(100) < 50 && awake.len() > self.workers.len() / 2 {
-            // A little longer than the lease: whoever took over is in the middle of it when this one wakes up.
-            self.pause(index, LEASE + Duration::from_millis(random.below(1_500)));
+        if pause && working && awake.len() > self.workers.len() / 2 {
+            self.pause(index, moment);
         } else {
             self.kill(index);
         }
     }
 
-    fn pause(&mut self, index: usize, time: Duration) {
+    fn pause(&mut self, index: usize, moment: Duration) {
         if let Some(worker) = self.workers.get_mut(index) {
             signal(&worker.child, Signal::STOP);
-            worker.paused = Some(Instant::now() + time);
+            worker.paused = Some(Pause { moment, ends: None });
             self.pauses += 1;
         }
     }
 
-    fn resume(&mut self) {
+    fn resume(&mut self, alive: &[u32]) {
+        let now = Instant::now();
         for worker in &mut self.workers {
-            if worker.paused.is_some_and(|until| Instant::now() >= until) {
+            let Some(pause) = &mut worker.paused else { continue };
+            if pause.ends.is_none() && !alive.contains(&worker.child.id()) {
+                pause.ends = Some(now + pause.moment);
+            }
+            if pause.ends.is_some_and(|end| now >= end) {
                 signal(&worker.child, Signal::CONT);
                 worker.paused = None;
             }
@@ -158,6 +173,15 @@ impl Drop for Fleet {
         drop(self.http.kill());
         drop(self.http.wait());
     }
+}
+
+/// The processes that have a lease.
+async fn alive(pool: &PgPool) -> Vec<u32> {
+    let pids: Vec<i32> = sqlx::query_scalar("SELECT pid FROM engine.worker")
+        .fetch_all(pool)
+        .await
+        .expect("the database answers");
+    pids.into_iter().map(i32::unsigned_abs).collect()
 }
 
 fn command(program: &Path, env: &[(String, String)], log: &Path) -> Command {

@@ -86,8 +86,8 @@ async fn pages_to_walk(target: &Target) -> Result<i64, Box<dyn Error>> {
     let explained: Value = sqlx::query_scalar(
         "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)
          SELECT run_at FROM engine.job
-         WHERE queue = 'default' AND priority = 2 AND state = 0
-           AND run_at >= coalesce((SELECT safe FROM engine.lane WHERE queue = 'default' AND priority = 2), '-infinity')
+         WHERE queue = 'default' AND lane = 2 AND state = 0
+           AND run_at >= coalesce((SELECT safe FROM engine.lane WHERE queue = 'default' AND lane = 2), '-infinity')
          ORDER BY run_at LIMIT 1",
     )
     .fetch_one(&mut connection)

@@ -32,7 +32,7 @@ impl Watch {
         loop {
             let left: bool = sqlx::query_scalar(
                 "SELECT EXISTS (SELECT FROM engine.job
-                                WHERE queue = 'default' AND priority IN (0, 1, 2, 3)
+                                WHERE queue = 'default' AND lane IN (-1, 0, 1, 2, 3)
                                   AND run_at >= to_timestamp($1 - 0.001) AND run_at <= now())",
             )
             .bind(self.since)

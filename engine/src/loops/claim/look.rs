@@ -17,7 +17,7 @@ impl Claimer {
     pub(super) async fn look(&mut self) -> Result<Option<Duration>, sqlx::Error> {
         self.looked = Instant::now();
         let names = self.queues.names();
-        let [critical, high, normal, low] = self.queues.safe();
+        let [resumed, critical, high, normal, low] = self.queues.safe();
         let stalled = self.proof.is_stalled();
         let (writers, rows) = self
             .line
@@ -29,8 +29,15 @@ impl Claimer {
                 } else {
                     None
                 };
-                let look =
-                    sqlx::query_file!("sql/look.sql", &names, &critical, &high, &normal, &low);
+                let look = sqlx::query_file!(
+                    "sql/look.sql",
+                    &names,
+                    &resumed,
+                    &critical,
+                    &high,
+                    &normal,
+                    &low
+                );
                 Ok::<_, sqlx::Error>((writers, look.fetch_all(conn).await?))
             })
             .await?;
@@ -43,8 +50,8 @@ impl Claimer {
         let proven = self.proof.seen(snapshot, writers.map(Writers::from_iter));
         let mut due_in: Option<Duration> = None;
         for row in rows {
-            let (priority, first, now) = (row.priority, row.first, row.now);
-            let seen = Seen { priority, first, now, proven };
+            let (lane, first, now) = (row.lane, row.first, row.now);
+            let seen = Seen { lane, first, now, proven };
             if let Some(wait) = self.queues.seen(&row.queue, seen) {
                 due_in = Some(due_in.map_or(wait, |due| due.min(wait)));
             }
@@ -78,7 +85,7 @@ impl Claimer {
         self.kept = Instant::now();
         let moved = self.queues.take_moved();
         if !moved.queues.is_empty() {
-            sqlx::query_file!("sql/lane_keep.sql", &moved.queues, &moved.priorities, &moved.safe)
+            sqlx::query_file!("sql/lane_keep.sql", &moved.queues, &moved.lanes, &moved.safe)
                 .execute(&self.pool)
                 .await?;
         }
