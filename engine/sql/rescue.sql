@@ -15,7 +15,7 @@ WITH dead AS MATERIALIZED (
 ), freed AS (
     UPDATE engine.job j SET state = 0, worker = NULL, crashes = j.crashes + 1, attempt = j.attempt - 1, lane = -1, run_at = engine.clock()
     WHERE j.id = ANY (ARRAY(SELECT id FROM stuck)) AND j.crashes + 1 < $1
-    RETURNING j.id, j.token, j.attempt
+    RETURNING j.id, j.token, j.attempt, j.queue
 ), buried AS (
     DELETE FROM engine.job j WHERE j.id = ANY (ARRAY(SELECT id FROM stuck)) AND j.crashes + 1 >= $1
     RETURNING j.*
@@ -42,4 +42,5 @@ WITH dead AS MATERIALIZED (
     DELETE FROM engine.dead_worker d WHERE d.id = ANY (ARRAY(SELECT id FROM dead))
     AND d.id NOT IN (SELECT found.worker FROM found LEFT JOIN stuck USING (id) WHERE stuck.id IS NULL)
 )
-SELECT (SELECT count(*) FROM freed) AS "freed!", (SELECT count(*) FROM buried) AS "quarantined!"
+SELECT (SELECT count(*) FROM freed) AS "freed!", (SELECT count(*) FROM buried) AS "quarantined!",
+       ARRAY(SELECT DISTINCT queue FROM freed) AS "queues!"

@@ -1,7 +1,8 @@
 //! L7: a rescue counts as a crash, apart from failures; the third sets the job aside with its payload.
 
 use autopilot_engine::{Class, Failure};
-use autopilot_tests::{Script, World};
+use autopilot_tests::{PATIENCE, Script, World};
+use sqlx::postgres::PgListener;
 
 #[tokio::test]
 async fn l07_a_job_that_kills_its_worker_three_times_is_quarantined_with_its_payload() {
@@ -27,6 +28,30 @@ async fn l07_a_job_that_kills_its_worker_three_times_is_quarantined_with_its_pay
     assert_eq!(world.texts(letter).await, ["3/1/poison/quarantined"]);
     let noted = "engine.failure WHERE code = 'worker_died' AND effect = 'unknown'";
     assert_eq!(world.count(noted).await, 3);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn l07_who_has_a_free_slot_is_told_of_a_job_that_another_rescues() {
+    let mut world = World::lab(|_, run| {
+        Box::pin(async move {
+            run.app.gate("here").pass().await;
+            Ok(())
+        })
+    })
+    .await;
+    world.enqueue(&Script::default()).await;
+    let process = world.start();
+    world.app.gate("here").reached(1).await;
+    process.kill().await;
+    world.let_leases_lapse().await;
+    let mut listener = PgListener::connect(&world.url()).await.unwrap();
+    listener.listen("autopilot").await.unwrap();
+    world.config.queues = vec![("other".to_owned(), 1)];
+    let rescuer = world.start();
+    let told = tokio::time::timeout(PATIENCE, listener.recv()).await;
+    assert_eq!(told.expect("somebody is told").unwrap().payload(), "default");
+    rescuer.stop().await;
     world.close().await;
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use autopilot_tests::{Lab, Script, World, eventually};
+use autopilot_tests::{Lab, PATIENCE, Script, World, eventually};
 use sqlx::Connection;
 
 async fn gated() -> World<Lab> {
@@ -52,6 +52,28 @@ async fn l09_what_does_not_end_in_time_is_released_with_its_token_and_runs_elsew
     let row = "SELECT concat_ws('/', token, attempt, crashes) FROM engine.history";
     assert_eq!(world.texts(row).await, ["2/1/0"]);
     assert_eq!(world.app.calls(), ["endless", "endless"]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn l09_who_has_a_free_slot_is_told_of_what_another_releases() {
+    let mut world = gated().await;
+    world.config.drain = Duration::ZERO;
+    world.config.listen = true;
+    // Who is not told would not look again in the time of this test.
+    (world.config.poll_min, world.config.poll_max) = (PATIENCE * 10, PATIENCE * 10);
+    let job = world.enqueue(&Script::default()).await;
+    let process = world.start();
+    world.app.gate("here").reached(1).await;
+    let other = world.start();
+    let listening = "pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN %'";
+    eventually("the other one listens", async || world.count(listening).await == 2).await;
+    process.stop().await;
+    world.app.gate("here").reached(2).await;
+    world.app.gate("here").open();
+    world.idle().await;
+    other.stop().await;
+    assert_eq!(world.standing(job).await, "completed");
     world.finish().await;
 }
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 use sqlx::PgPool;
 use tokio::time::Instant;
 
+use super::listen::hint_all;
+
 /// At most one notification per queue in this time.
 pub(super) const DEBOUNCE: Duration = Duration::from_millis(5);
 
@@ -52,13 +54,7 @@ impl Hints {
     async fn send_owed(self, pool: PgPool) {
         tokio::time::sleep(DEBOUNCE).await;
         let owed = self.lock().take_owed();
-        if owed.is_empty() {
-            return;
-        }
-        let sent = sqlx::query_file!("sql/hint.sql", &owed).execute(&pool);
-        if let Err(error) = sent.await {
-            tracing::debug!(%error, "no hint was sent; the next poll finds the work");
-        }
+        hint_all(&pool, &owed).await;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

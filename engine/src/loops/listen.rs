@@ -43,9 +43,17 @@ impl Waker {
 ///
 /// It never fails: without it the next poll finds the work.
 pub async fn hint(pool: &PgPool, queue: &str) {
-    let sent = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(queue).execute(pool);
+    hint_all(pool, &[queue.to_owned()]).await;
+}
+
+/// One hint for each of these queues.
+pub(crate) async fn hint_all(pool: &PgPool, queues: &[String]) {
+    if queues.is_empty() {
+        return;
+    }
+    let sent = sqlx::query_file!("sql/hint.sql", queues).execute(pool);
     if let Err(error) = sent.await {
-        tracing::debug!(%error, queue, "no hint was sent; the next poll finds the work");
+        tracing::debug!(%error, ?queues, "no hint was sent; the next poll finds the work");
     }
 }
 
@@ -55,9 +63,7 @@ async fn send(pool: PgPool, mut inbox: mpsc::UnboundedReceiver<String>) {
         while let Ok(queue) = inbox.try_recv() {
             queues.insert(queue);
         }
-        for queue in &queues {
-            hint(&pool, queue).await;
-        }
+        hint_all(&pool, &Vec::from_iter(queues)).await;
         tokio::time::sleep(DEBOUNCE).await;
     }
 }

@@ -6,6 +6,7 @@ use sqlx::PgPool;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::listen::hint_all;
 use crate::config::CRASH_LIMIT;
 use crate::failure::{Class, Effect, Failure};
 
@@ -41,7 +42,8 @@ pub(crate) async fn run(
 }
 
 /// Declares the dead and frees what they held. Declaring is a transaction of its own: it waits for a claim that is
-/// in flight, and refuses one that comes later, so that the freeing sees every job that there can be.
+/// in flight, and refuses one that comes later, so that the freeing sees every job that there can be. Whoever has a free
+/// slot is told.
 pub(crate) async fn run_once(pool: &PgPool) -> Result<Rescued, sqlx::Error> {
     sqlx::query_file!("sql/rescue_declare.sql").execute(pool).await?;
     let failure = Failure::new(
@@ -53,6 +55,7 @@ pub(crate) async fn run_once(pool: &PgPool) -> Result<Rescued, sqlx::Error> {
     .action("look at the payload and the worker's log of that time, then `autopilot jobs retry`");
     let failure = serde_json::to_value(failure).unwrap_or_default();
     let rescued = sqlx::query_file!("sql/rescue.sql", CRASH_LIMIT, failure).fetch_one(pool).await?;
+    hint_all(pool, &rescued.queues).await;
     let rescued = Rescued { freed: rescued.freed, quarantined: rescued.quarantined };
     if rescued != Rescued::default() {
         tracing::warn!(

@@ -9,6 +9,7 @@ use super::{End, Worker, WorkerError};
 use crate::attempt::Stage;
 use crate::committer::{Change, Committer, Finish};
 use crate::lease::Claim;
+use crate::loops::listen::hint_all;
 use crate::loops::rescue;
 use crate::runner::Hand;
 
@@ -50,6 +51,10 @@ impl<A: Send + Sync + 'static> Worker<A> {
         release(&stage.world.committer, &held).await;
         sqlx::query_file!("sql/worker_leave.sql", lease.worker.uuid()).execute(&self.pool).await?;
         lease.end();
+        if !held.is_empty() {
+            let queues = self.config.queues.iter().map(|(queue, _)| queue.clone());
+            hint_all(&self.pool, &Vec::from_iter(queues)).await;
+        }
         self.look_behind().await;
         tracing::info!(worker = %lease.worker, released = held.len(), "worker drained");
         Ok(End::Drained)
