@@ -4,7 +4,7 @@
 -- owned, their job. Moves: running -> completed | degraded, nothing -> running. Index: job_pkey, step_pkey, worker_pkey.
 -- The rows come in the order of their ids, so that two writers never wait for each other. As in a claim, the process's
 -- own row is locked before a job begins; $21 is the step that it begins with. $20 says of a done step that no row of it
--- can be there yet, which saves looking.
+-- can be there yet, which saves looking. $22 are those of the ids that go on, $23 those that end, so that each is looked up once.
 WITH me AS MATERIALIZED (
     SELECT FROM engine.worker WHERE id = $1 AND cardinality($12::uuid[]) > 0 FOR KEY SHARE
 ), starts AS MATERIALIZED (
@@ -30,11 +30,11 @@ WITH me AS MATERIALIZED (
     UPDATE engine.job j
     SET step = i.begins, starts = i.starts, begun_at = CASE WHEN i.begins IS NOT NULL THEN engine.clock() END
     FROM input i
-    WHERE i.outcome IS NULL AND j.id = ANY ($2) AND j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)
+    WHERE j.id = ANY ($22) AND j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)
     RETURNING i.id, i.token, i.done, i.output, i.sealed, i.done_starts, i.took, i.fresh
 ), gone AS (
     DELETE FROM engine.job j USING input i
-    WHERE i.outcome IS NOT NULL AND j.id = ANY ($2) AND j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)
+    WHERE j.id = ANY ($23) AND j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)
     RETURNING j.id, j.workspace, j.kind, j.queue, j.priority, i.outcome, j.token, j.attempt, j.crashes, j.unique_key, j.payload, j.created_at,
               i.done, i.output, i.sealed, i.done_starts, i.took, i.fresh
 ), ended AS (

@@ -25,6 +25,10 @@ pub(super) struct Ordinary<'c> {
     pub(super) done_starts: Vec<i32>,
     pub(super) took: Vec<f64>,
     pub(super) fresh: Vec<bool>,
+    /// The ids of those whose jobs go on.
+    pub(super) going_on: Vec<Uuid>,
+    /// The ids of those whose jobs end.
+    pub(super) ending: Vec<Uuid>,
     pub(super) starting: Starts<'c>,
 }
 
@@ -68,14 +72,14 @@ impl<'c> Ordinary<'c> {
     /// Whether they are nothing but ends.
     pub(super) fn only_end(&self) -> bool {
         self.starting.ids.is_empty()
-            && self.outcomes.iter().all(Option::is_some)
+            && self.going_on.is_empty()
             && self.done.iter().all(Option::is_none)
     }
 
     /// Whether they are nothing but steps of jobs that go on, none of which can have a row yet.
     pub(super) fn only_step(&self) -> bool {
         self.starting.ids.is_empty()
-            && self.outcomes.iter().all(Option::is_none)
+            && self.ending.is_empty()
             && self.fresh.iter().all(|fresh| *fresh)
     }
 
@@ -86,7 +90,9 @@ impl<'c> Ordinary<'c> {
         let (begins, starts) = mark(change.mark);
         let outcome = change.finish.as_ref().and_then(outcome);
         let done = change.steps.first();
-        self.ids.push(change.claim.job.uuid());
+        let id = change.claim.job.uuid();
+        if outcome.is_some() { &mut self.ending } else { &mut self.going_on }.push(id);
+        self.ids.push(id);
         self.tokens.push(change.claim.token);
         self.begins.push(begins);
         self.starts.push(starts);

@@ -116,6 +116,8 @@ async fn flush_mixed(
         crate::VERSION,
         &rows.fresh,
         &rows.starting.begins as &[Option<&str>],
+        &rows.going_on,
+        &rows.ending,
     );
     flush.fetch_one(conn).await
 }
