@@ -247,12 +247,26 @@ fn known_drains(options: &Options, file: &Path) -> Result<(Arguments, Drains), E
     Ok((arguments, drains))
 }
 
-/// What git calls the sources, where it knows them.
+/// What git calls the sources, where it knows them. What a run writes itself makes them no others.
 async fn commit(root: &Path) -> Option<String> {
-    let mut git = Command::new("git");
-    git.args(["describe", "--always", "--dirty"]).current_dir(root);
-    let output = git.output().await.ok().filter(|output| output.status.success())?;
-    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    let commit = git(root, &["describe", "--always"]).await?;
+    let status = [
+        "status",
+        "--porcelain",
+        "--untracked-files=no",
+        "--",
+        ".",
+        ":!BENCHMARKS.md",
+        ":!tests/bench/charts",
+    ];
+    let changed = git(root, &status).await?;
+    Some(if changed.is_empty() { commit } else { format!("{commit}-dirty") })
+}
+
+async fn git(root: &Path, arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(arguments).current_dir(root).output().await.ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    output.status.success().then_some(text)
 }
 
 fn announce(run: &Run) {

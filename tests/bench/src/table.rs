@@ -135,8 +135,11 @@ fn reached(verdict: Verdict) -> &'static str {
 
 /// `3.1× (2.8-3.3)`: of the medians, and of single rounds.
 fn ratio(ratio: Ratio) -> String {
-    let places =
-        |figure: f64| if figure < 10.0 { format!("{figure:.2}") } else { format!("{figure:.1}") };
+    let places = |figure: f64| match figure {
+        ..0.005 => "< 0.01".to_owned(),
+        ..10.0 => format!("{figure:.2}"),
+        _ => format!("{figure:.1}"),
+    };
     match ratio.rounds {
         Some((min, max)) if min < max => {
             format!("{}× ({}-{})", places(ratio.of_medians), places(min), places(max))
@@ -206,6 +209,12 @@ mod tests {
         let one = Spread::of(&[5.0]).unwrap();
         let three = Spread::of(&[5.0, 15_000.0, 7.0]).unwrap();
         assert_eq!([one, three].map(spread), ["5.00", "7.00 (5.00-15.0k)"]);
+    }
+
+    #[test]
+    fn a_ratio_of_next_to_nothing_is_not_told_as_nothing() {
+        let told = |of_medians| ratio(Ratio { of_medians, rounds: None });
+        assert_eq!([0.000_5, 0.25, 12.0].map(told), ["< 0.01×", "0.25×", "12.0×"]);
     }
 
     #[test]
