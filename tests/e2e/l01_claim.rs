@@ -6,13 +6,7 @@ use sqlx::{Connection, PgPool};
 
 #[tokio::test]
 async fn l01_a_claim_adds_one_attempt_and_one_token_and_names_the_incarnation() {
-    let world = World::lab(|_, run| {
-        Box::pin(async move {
-            run.app.gate("here").pass().await;
-            Ok(())
-        })
-    })
-    .await;
+    let world = World::gated().await;
     let job = world.enqueue(&Script::default()).await;
     let process = world.start();
     world.app.gate("here").reached(1).await;
@@ -44,13 +38,7 @@ async fn l01_a_restarted_process_is_another_incarnation() {
 
 #[tokio::test]
 async fn l01_two_claimers_never_get_the_same_job() {
-    let world = World::lab(|label, run| {
-        Box::pin(async move {
-            run.app.note(label);
-            Ok(())
-        })
-    })
-    .await;
+    let world = World::noting().await;
     for number in 0..100 {
         world.enqueue(&Script::new(&number.to_string())).await;
     }
@@ -69,13 +57,7 @@ async fn l01_two_claimers_never_get_the_same_job() {
 
 #[tokio::test]
 async fn l01_a_locked_job_does_not_hold_up_the_others() {
-    let world = World::lab(|label, run| {
-        Box::pin(async move {
-            run.app.note(label);
-            Ok(())
-        })
-    })
-    .await;
+    let world = World::noting().await;
     let locked = world.enqueue(&Script::new("locked")).await;
     world.enqueue(&Script::new("free")).await;
     let mut other = world.connect().await;

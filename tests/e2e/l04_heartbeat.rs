@@ -9,13 +9,7 @@ use sqlx::{ConnectOptions, Connection};
 
 #[tokio::test]
 async fn l04_a_process_beats_once_for_all_its_jobs() {
-    let mut world = World::lab(|_, run| {
-        Box::pin(async move {
-            run.app.gate("here").pass().await;
-            Ok(())
-        })
-    })
-    .await;
+    let mut world = World::gated().await;
     world.config.heartbeat = Duration::from_millis(50);
     for _ in 0..5 {
         world.enqueue(&Script::default()).await;

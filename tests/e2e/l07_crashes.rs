@@ -33,13 +33,7 @@ async fn l07_a_job_that_kills_its_worker_three_times_is_quarantined_with_its_pay
 
 #[tokio::test]
 async fn l07_who_has_a_free_slot_is_told_of_a_job_that_another_rescues() {
-    let mut world = World::lab(|_, run| {
-        Box::pin(async move {
-            run.app.gate("here").pass().await;
-            Ok(())
-        })
-    })
-    .await;
+    let mut world = World::gated().await;
     world.enqueue(&Script::default()).await;
     let process = world.start();
     world.app.gate("here").reached(1).await;

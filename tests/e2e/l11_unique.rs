@@ -4,16 +4,6 @@ use autopilot_engine::{Enqueued, NewJob, enqueue};
 use autopilot_tests::{Lab, Script, World};
 use sqlx::Connection;
 
-async fn gated() -> World<Lab> {
-    World::lab(|_, run| {
-        Box::pin(async move {
-            run.app.gate("here").pass().await;
-            Ok(())
-        })
-    })
-    .await
-}
-
 fn slot() -> NewJob {
     NewJob::of(&Script::default().unique("studio-7")).unwrap()
 }
@@ -26,7 +16,7 @@ async fn is_taken(world: &World<Lab>) -> bool {
 
 #[tokio::test]
 async fn l11_of_eight_that_enqueue_at_the_same_time_one_makes_the_job_and_seven_join_it() {
-    let world = gated().await;
+    let world = World::gated().await;
     let mut racers = tokio::task::JoinSet::new();
     for _ in 0..8 {
         let mut conn = world.connect().await;
@@ -47,7 +37,7 @@ async fn l11_of_eight_that_enqueue_at_the_same_time_one_makes_the_job_and_seven_
 
 #[tokio::test]
 async fn l11_a_slot_is_held_while_its_job_runs_and_after_a_crash() {
-    let world = gated().await;
+    let world = World::gated().await;
     assert!(!is_taken(&world).await);
     let process = world.start();
     world.app.gate("here").reached(1).await;
@@ -67,7 +57,7 @@ async fn l11_a_slot_is_held_while_its_job_runs_and_after_a_crash() {
 
 #[tokio::test]
 async fn l11_a_cancel_frees_the_slot() {
-    let world = gated().await;
+    let world = World::gated().await;
     let job = world.submit(slot()).await.id();
     world.cancel(job).await;
     assert!(!is_taken(&world).await);
@@ -76,7 +66,7 @@ async fn l11_a_cancel_frees_the_slot() {
 
 #[tokio::test]
 async fn l11_a_quarantine_frees_the_slot() {
-    let world = gated().await;
+    let world = World::gated().await;
     let job = world.submit(slot()).await.id();
     for death in 1..=3 {
         let process = world.start();
@@ -92,7 +82,7 @@ async fn l11_a_quarantine_frees_the_slot() {
 
 #[tokio::test]
 async fn l11_two_jobs_of_one_key_in_one_batch_are_one_job() {
-    let world = gated().await;
+    let world = World::gated().await;
     let mut tx = world.pool().begin().await.unwrap();
     let answers = enqueue(&mut tx, &[slot(), slot()]).await.unwrap();
     tx.commit().await.unwrap();

@@ -148,14 +148,7 @@ fn claim_of(job: Uuid) -> Cut {
 
 #[tokio::test]
 async fn l12_a_claim_whose_answer_was_lost_is_given_back_without_an_attempt() {
-    let world = World::lab(|label, run| {
-        Box::pin(async move {
-            run.app.note(label);
-            run.app.gate("here").pass().await;
-            Ok(())
-        })
-    })
-    .await;
+    let world = World::gated().await;
     let (proxy, pool, process) = behind_a_proxy(&world).await;
     proxy.arm(claim_of(derived("event-1")));
     let job = NewJob::of(&Script::new("once")).unwrap().key("event-1");

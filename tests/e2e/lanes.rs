@@ -49,13 +49,7 @@ async fn a_snapshot_that_somebody_holds_does_not_hold_up_claims() {
 
 #[tokio::test]
 async fn a_job_that_was_given_back_lies_above_every_mark() {
-    let mut world = World::lab(|_, run| {
-        Box::pin(async move {
-            run.app.gate("here").pass().await;
-            Ok(())
-        })
-    })
-    .await;
+    let mut world = World::gated().await;
     world.clock.freeze().await.unwrap();
     world.config.drain = Duration::ZERO;
     world.enqueue(&Script::default()).await;

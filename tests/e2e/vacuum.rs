@@ -7,13 +7,7 @@ const WAVE: usize = 1_000;
 
 #[tokio::test]
 async fn a_queue_that_is_worked_off_again_and_again_does_not_grow() {
-    let mut world = World::lab(|label, run| {
-        Box::pin(async move {
-            run.app.note(label);
-            Ok(())
-        })
-    })
-    .await;
+    let mut world = World::noting().await;
     world.config.vacuum_after = u64::try_from(WAVE).unwrap();
     world.execute("ALTER TABLE engine.job SET (autovacuum_enabled = off)").await;
     let process = world.start();

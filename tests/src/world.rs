@@ -58,6 +58,21 @@ impl World<Lab> {
         })
         .await
     }
+
+    /// A world whose jobs note their label and wait at the gate `here`.
+    ///
+    /// # Panics
+    /// When the database cannot be made.
+    pub async fn gated() -> Self {
+        Self::lab(|label, run| {
+            Box::pin(async move {
+                run.app.note(label);
+                run.app.gate("here").pass().await;
+                Ok(())
+            })
+        })
+        .await
+    }
 }
 
 impl<A: Send + Sync + 'static> World<A> {
