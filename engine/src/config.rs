@@ -27,7 +27,7 @@ pub struct WorkerConfig {
     pub drain: Duration,
     /// The retry policy of kinds that state none of their own; default [`Retry::DEFAULT`].
     pub retry: Retry,
-    /// So many attempts end in this process before it vacuums `engine.job` itself, for a twentieth of the time at most and only
+    /// So many attempts end in this process before it vacuums `engine.job` itself, for a tenth of the time at most and only
     /// as the table's owner; default 20,000. A queue that does less in a minute is vacuumed in time by autovacuum;
     /// `u64::MAX` leaves all of it to that.
     pub vacuum_after: u64,

@@ -47,6 +47,12 @@ impl Line {
         Self::with(pool, name, &settings)
     }
 
+    /// A line for a vacuum that leaves the processor to others: done in one go, it holds up whoever claims and writes meanwhile.
+    pub(crate) fn gentle(pool: &PgPool, name: &str) -> Self {
+        let settings = [("vacuum_cost_delay", "1ms"), ("vacuum_cost_limit", "200")];
+        Self::with(pool, name, &settings)
+    }
+
     fn with<'s>(
         pool: &PgPool,
         name: &str,

@@ -4,19 +4,22 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 
 use crate::lease::Lease;
+use crate::line::Line;
 
 /// How often it looks how many there are.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// It vacuums for a twentieth of the time at most: behind somebody's snapshot it brings nothing and takes ever longer.
-const SHARE: u32 = 20;
+/// It vacuums for a tenth of the time at most, about half of which it rests: behind somebody's snapshot it brings nothing and
+/// takes ever longer.
+const SHARE: u32 = 10;
 
 /// Vacuums whenever `after` more attempts have ended here, until it is stopped or is not allowed to.
 pub(crate) async fn run(pool: PgPool, lease: Arc<Lease>, after: u64, stop: CancellationToken) {
+    let mut line = Line::gentle(&pool, "vacuum");
     let (mut seen, mut pause) = (0, LOOK);
     loop {
         tokio::select! {
@@ -30,7 +33,7 @@ pub(crate) async fn run(pool: PgPool, lease: Arc<Lease>, after: u64, stop: Cance
         }
         let begun = Instant::now();
         let vacuumed = tokio::select! {
-            vacuumed = run_once(&pool) => vacuumed,
+            vacuumed = line.run(async |conn| run_once(conn).await) => vacuumed,
             () = stop.cancelled() => return,
         };
         match vacuumed {
@@ -49,11 +52,10 @@ pub(crate) async fn run(pool: PgPool, lease: Arc<Lease>, after: u64, stop: Cance
 }
 
 /// Vacuums, if that is allowed. Says whether it is.
-async fn run_once(pool: &PgPool) -> Result<bool, sqlx::Error> {
-    let mut conn = pool.acquire().await?;
+async fn run_once(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let allowed = sqlx::query_file_scalar!("sql/owns_queue.sql").fetch_one(&mut *conn).await?;
     if allowed {
-        sqlx::query_file!("sql/vacuum.sql").execute(&mut *conn).await?;
+        sqlx::query_file!("sql/vacuum.sql").execute(conn).await?;
     }
     Ok(allowed)
 }
