@@ -47,7 +47,7 @@ impl Line {
         Self::with(pool, name, &settings)
     }
 
-    /// A line for a vacuum that leaves the processor to others: done in one go, it holds up whoever claims and writes meanwhile.
+    /// A line for a vacuum that rests in between, so that it does not take a processor away from those who claim and write.
     pub(crate) fn gentle(pool: &PgPool, name: &str) -> Self {
         let settings = [("vacuum_cost_delay", "1ms"), ("vacuum_cost_limit", "200")];
         Self::with(pool, name, &settings)
