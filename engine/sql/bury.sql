@@ -11,5 +11,5 @@ WITH gone AS (
         detail = NULL, wake_event = NULL, wake_at = NULL, started_at = excluded.started_at, finished_at = NULL
     WHERE s.state <> 'done'
 )
-INSERT INTO engine.dead_letter (id, workspace, kind, queue, priority, reason, failure, token, attempt, crashes, unique_key, payload, created_at)
-SELECT id, workspace, kind, queue, priority, reason, failure, token, attempt, crashes, unique_key, payload, created_at FROM gone
+INSERT INTO engine.dead_letter (id, workspace, kind, queue, priority, takes_turns, reason, failure, token, attempt, crashes, unique_key, payload, limits, wakes, created_at)
+SELECT id, workspace, kind, queue, priority, takes_turns, reason, failure, token, attempt, crashes, unique_key, payload, limits, wakes, created_at FROM gone

@@ -3,24 +3,26 @@
 -- attempt has been superseded, not at all (L2, L8): the update and the delete are the fence. Returns how many own, or
 -- owned, their job. Moves: running -> completed | degraded, nothing -> running. Index: job_pkey, step_pkey, worker_pkey.
 -- The rows come in the order of their ids, so that two writers never wait for each other. As in a claim, the process's
--- own row is locked before a job begins; $21 is the step that it begins with. $20 says of a done step that no row of it
--- can be there yet, which saves looking. $22 are those of the ids that go on, $23 those that end, so that each is looked up once.
+-- own row is locked before a job begins; while anything is paused, none does: it has to go through the queue. $21 is the step
+-- that it begins with, $24 its workspace's share. $20 says of a done step that no row of it can be there yet, which saves
+-- looking. $22 are those of the ids that go on, $23 those that end, so that each is looked up once.
 WITH me AS MATERIALIZED (
     SELECT FROM engine.worker WHERE id = $1 AND cardinality($12::uuid[]) > 0 FOR KEY SHARE
 ), starts AS MATERIALIZED (
-    SELECT * FROM unnest($12::uuid[], $13::uuid[], $14::text[], $15::text[], $16::smallint[], $17::text[], $18::text[], $21::text[])
-        AS s(id, workspace, kind, queue, priority, payload, plan, begins)
+    SELECT * FROM unnest($12::uuid[], $13::uuid[], $14::text[], $15::text[], $16::smallint[], $24::integer[], $17::text[], $18::text[], $21::text[])
+        AS s(id, workspace, kind, queue, priority, share, payload, plan, begins)
 ), started AS (
-    INSERT INTO engine.job (id, workspace, kind, queue, priority, lane, run_at, state, token, attempt, worker, step, starts, begun_at, payload)
-    SELECT id, workspace, kind, queue, priority, priority, engine.clock(), 1, 1, 1, $1, begins, (begins IS NOT NULL)::integer,
+    INSERT INTO engine.job (id, workspace, kind, kind_hash, queue, priority, lane, share, takes_turns, run_at, state, token, attempt, worker, step, starts,
+                            begun_at, payload)
+    SELECT id, workspace, kind, hashtext(kind), queue, priority, priority, share, share > 0, engine.clock(), 1, 1, 1, $1, begins, (begins IS NOT NULL)::integer,
            CASE WHEN begins IS NOT NULL THEN engine.clock() END, payload::json
-    FROM starts WHERE EXISTS (SELECT FROM me)
+    FROM starts WHERE EXISTS (SELECT FROM me) AND NOT EXISTS (SELECT FROM engine.pause)
     ON CONFLICT DO NOTHING
     RETURNING id
 ), runs AS (
     INSERT INTO engine.run (id, workspace, kind, version, plan)
     SELECT s.id, s.workspace, s.kind, $19, s.plan::jsonb FROM starts s
-    WHERE s.plan IS NOT NULL AND EXISTS (SELECT FROM me)
+    WHERE s.plan IS NOT NULL AND EXISTS (SELECT FROM me) AND NOT EXISTS (SELECT FROM engine.pause)
     ON CONFLICT (id) DO NOTHING
 ), input AS MATERIALIZED (
     SELECT * FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::text[], $9::bytea[],
@@ -35,11 +37,11 @@ WITH me AS MATERIALIZED (
 ), gone AS (
     DELETE FROM engine.job j USING input i
     WHERE j.id = ANY ($23) AND j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)
-    RETURNING j.id, j.workspace, j.kind, j.queue, j.priority, i.outcome, j.token, j.attempt, j.crashes, j.unique_key, j.payload, j.created_at,
+    RETURNING j.id, j.workspace, j.kind, j.queue, j.priority, i.outcome, j.token, j.attempt, j.crashes, j.unique_key, j.payload, j.limits, j.created_at,
               i.done, i.output, i.sealed, i.done_starts, i.took, i.fresh
 ), ended AS (
-    INSERT INTO engine.history (id, workspace, kind, queue, priority, outcome, token, attempt, crashes, unique_key, payload, created_at)
-    SELECT id, workspace, kind, queue, priority, outcome, token, attempt, crashes, unique_key, payload, created_at FROM gone
+    INSERT INTO engine.history (id, workspace, kind, queue, priority, outcome, token, attempt, crashes, unique_key, payload, limits, created_at)
+    SELECT id, workspace, kind, queue, priority, outcome, token, attempt, crashes, unique_key, payload, limits, created_at FROM gone
 ), done AS MATERIALIZED (
     SELECT id, token, done AS name, output::json, sealed, done_starts AS starts, engine.clock() - make_interval(secs => took) AS began, fresh
     FROM (SELECT id, token, done, output, sealed, done_starts, took, fresh FROM kept

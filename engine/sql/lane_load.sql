@@ -1,2 +1,2 @@
 -- The safe marks that were kept for the queues $1.
-SELECT queue, lane, safe FROM engine.lane WHERE queue = ANY ($1::text[])
+SELECT queue, lane, share, safe FROM engine.lane WHERE queue = ANY ($1::text[])

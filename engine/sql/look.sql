@@ -1,16 +1,38 @@
--- The first job of each lane of the queues $1, due or not, at or above its safe mark $2-$6, and the snapshot it was read
--- in: when there is something to claim, what late committers left behind, and how far the safe marks may move. Reads only.
--- Index: job_lane.
-SELECT queue.name AS "queue!", lane.number AS "lane!", first.run_at AS "first?",
-       engine.now() AS "now!",
-       pg_snapshot_xmin(pg_current_snapshot())::text AS "xmin!",
-       pg_snapshot_xmax(pg_current_snapshot())::text AS "xmax!"
-FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[])
-         AS queue(name, resumed, critical, high, normal, low),
-     LATERAL (VALUES (-1::smallint, queue.resumed), (0::smallint, queue.critical), (1::smallint, queue.high),
-                      (2::smallint, queue.normal), (3::smallint, queue.low)) AS lane(number, mark)
-LEFT JOIN LATERAL (
-    SELECT j.run_at FROM engine.job j
-    WHERE j.queue = queue.name AND j.lane = lane.number AND j.state = 0 AND j.run_at >= lane.mark
-    ORDER BY j.run_at LIMIT 1
-) first ON true
+-- The first job of each lane that the claimer knows, $1-$4, due or not, at or above its safe mark, and of each lane between
+-- those that it does not know, $5-$9; and the snapshot that they were read in: when there is something to claim, what late
+-- committers left behind, and how far the safe marks may move. Up to 1,000 unknown lanes of each gap. Reads only.
+-- Index: job_lane, each lane with one descent: an unknown one from the end of the one before.
+WITH this AS MATERIALIZED (
+    SELECT engine.now() AS now, pg_snapshot_xmin(pg_current_snapshot())::text AS xmin, pg_snapshot_xmax(pg_current_snapshot())::text AS xmax
+), known AS (
+    SELECT lane.queue, lane.number, lane.share, first.run_at
+    FROM unnest($1::text[], $2::smallint[], $3::integer[], $4::timestamptz[]) AS lane(queue, number, share, mark)
+    LEFT JOIN LATERAL (
+        SELECT j.run_at FROM engine.job j
+        WHERE j.queue = lane.queue AND j.lane = lane.number AND j.share = lane.share AND j.state = 0 AND j.run_at >= lane.mark
+        ORDER BY j.run_at LIMIT 1
+    ) first ON true
+), unknown AS (
+    SELECT gap.queue, found.lane AS number, found.share, found.run_at
+    FROM unnest($5::text[], $6::smallint[], $7::integer[], $8::smallint[], $9::integer[])
+             AS gap(queue, after_lane, after_share, before_lane, before_share),
+         LATERAL (
+             WITH RECURSIVE found AS (
+                 (SELECT j.lane, j.share, j.run_at FROM engine.job j
+                  WHERE j.queue = gap.queue AND (j.lane, j.share) > (gap.after_lane, gap.after_share)
+                    AND (j.lane, j.share) < (gap.before_lane, gap.before_share) AND j.state = 0
+                  ORDER BY j.lane, j.share, j.run_at LIMIT 1)
+                 UNION ALL
+                 SELECT next.lane, next.share, next.run_at
+                 FROM found, LATERAL (
+                     SELECT j.lane, j.share, j.run_at FROM engine.job j
+                     WHERE j.queue = gap.queue AND (j.lane, j.share) > (found.lane, found.share)
+                       AND (j.lane, j.share) < (gap.before_lane, gap.before_share) AND j.state = 0
+                     ORDER BY j.lane, j.share, j.run_at LIMIT 1
+                 ) next
+             )
+             SELECT * FROM found LIMIT 1000
+         ) found
+)
+SELECT queue AS "queue!", number AS "lane!", share AS "share!", run_at AS "first?", known AS "known!", now AS "now!", xmin AS "xmin!", xmax AS "xmax!"
+FROM (SELECT *, true AS known FROM known UNION ALL SELECT *, false FROM unknown) lanes, this

@@ -1,7 +1,7 @@
 -- Gives running jobs of process $1 back. Moves: running -> ready. `counts` false returns the attempt (sleep, wait, drain),
--- `released` lets it run elsewhere before all that has not begun, `parked` takes the earliest wake time of the run's waiting steps, or now when another look was asked for while it
--- ran. run_at never lies in the past of the clock, so nothing becomes ready below a safe mark. Index: job_pkey;
--- leaves job_lane behind (not HOT).
+-- `released` lets it run elsewhere before all that has not begun, `parked` takes the earliest wake time of the run's waiting
+-- steps, or now when another look was asked for while it ran. run_at never lies in the past of the clock, so nothing becomes
+-- ready below a safe mark. Index: job_pkey; leaves job_lane behind (not HOT).
 WITH mine AS (
     SELECT i.*, j.again AND i.parked AS look
     FROM unnest($2::uuid[], $3::bigint[], $4::double precision[], $5::boolean[], $6::boolean[], $7::boolean[],
@@ -13,10 +13,11 @@ WITH mine AS (
     FROM mine WHERE mine.look AND s.job = ANY ($2) AND s.job = mine.id AND s.state = 'waiting' AND s.wake_event IS NOT NULL
 )
 UPDATE engine.job j
-SET state = 0, worker = NULL, again = false,
+SET state = 0, worker = NULL, again = false, has_turn = false, begun = true,
     attempt = j.attempt - (NOT i.counts)::integer,
     crashes = j.crashes + i.crashed::integer,
     lane = CASE WHEN i.released THEN -1 ELSE j.priority END,
+    share = CASE WHEN j.takes_turns AND NOT i.released THEN engine.share(j.workspace) ELSE 0 END,
     run_at = CASE
         WHEN i.look THEN engine.clock()
         WHEN i.parked THEN (

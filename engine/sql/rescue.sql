@@ -13,7 +13,9 @@ WITH dead AS MATERIALIZED (
     WHERE j.id = ANY (ARRAY(SELECT id FROM found)) AND j.state = 1 AND j.worker = ANY (ARRAY(SELECT id FROM dead))
     ORDER BY j.id FOR UPDATE SKIP LOCKED
 ), freed AS (
-    UPDATE engine.job j SET state = 0, worker = NULL, crashes = j.crashes + 1, attempt = j.attempt - 1, lane = -1, run_at = engine.clock()
+    UPDATE engine.job j
+    SET state = 0, worker = NULL, crashes = j.crashes + 1, attempt = j.attempt - 1, lane = -1, share = 0, has_turn = false,
+        begun = true, run_at = engine.clock()
     WHERE j.id = ANY (ARRAY(SELECT id FROM stuck)) AND j.crashes + 1 < $1
     RETURNING j.id, j.token, j.attempt, j.queue
 ), buried AS (
@@ -26,10 +28,10 @@ WITH dead AS MATERIALIZED (
         detail = NULL, wake_event = NULL, wake_at = NULL, started_at = excluded.started_at, finished_at = NULL
     WHERE s.state <> 'done'
 ), letters AS (
-    INSERT INTO engine.dead_letter (id, workspace, kind, queue, priority, reason, failure, token, attempt, crashes, unique_key, payload, created_at)
-    SELECT b.id, b.workspace, b.kind, b.queue, b.priority, 'quarantined',
+    INSERT INTO engine.dead_letter (id, workspace, kind, queue, priority, takes_turns, reason, failure, token, attempt, crashes, unique_key, payload, limits, wakes, created_at)
+    SELECT b.id, b.workspace, b.kind, b.queue, b.priority, b.takes_turns, 'quarantined',
         jsonb_set($2::jsonb, '{message}', to_jsonb(format('%s; the last was of %s', $2 ->> 'message', found.who))),
-        b.token, b.attempt, b.crashes + 1, b.unique_key, b.payload, b.created_at
+        b.token, b.attempt, b.crashes + 1, b.unique_key, b.payload, b.limits, b.wakes, b.created_at
     FROM buried b JOIN found USING (id)
     ON CONFLICT (id) DO UPDATE SET reason = excluded.reason, failure = excluded.failure, token = excluded.token,
         attempt = excluded.attempt, crashes = excluded.crashes, died_at = engine.clock()

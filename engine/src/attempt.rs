@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
-use crate::committer::{Change, CommitError, Committer, Dead, Finish, Ownership};
+use crate::committer::{Change, CommitError, Committer, Dead, Family, Finish, Ownership};
 use crate::failure::Stop;
 use crate::ids::WorkspaceId;
 use crate::lease::Claim;
@@ -33,6 +33,10 @@ pub(crate) struct Claimed {
     pub(crate) begun: Option<(String, i32)>,
     /// The step that was written as begun together with the job, which began here.
     pub(crate) foreseen: Option<&'static str>,
+    /// It has a place of what limits it, which somebody else may wait for.
+    pub(crate) limited: bool,
+    /// Whose child it is.
+    pub(crate) family: Option<Box<Family>>,
     /// JSON.
     pub(crate) payload: String,
 }
@@ -90,7 +94,7 @@ async fn perform<A: Send + Sync + 'static>(
     job: &Claimed,
 ) -> Last<A> {
     let Some(kind) = registry.get(&job.kind) else {
-        return Last::plain(Some(unknown_kind(job, &registry.known())));
+        return Last::plain(Some(unknown_kind(job)));
     };
     let runnable = match kind.decode(&job.payload) {
         Ok(runnable) => runnable,
@@ -113,6 +117,15 @@ async fn perform<A: Send + Sync + 'static>(
         }
         Err(stop) => CodeEnded::Stopped(Err(stop)),
     };
+    let ended = match ended {
+        CodeEnded::Stopped(Err(Stop::Failed(failure))) if run.is_to_be_undone(&failure) => {
+            match Box::pin(run.undo(failure)).await {
+                Ok(failure) => CodeEnded::Undone(failure),
+                Err(stop) => CodeEnded::Stopped(Err(stop)),
+            }
+        }
+        CodeEnded::Stopped(_) | CodeEnded::Panicked(_) | CodeEnded::Undone(_) => ended,
+    };
     let (change, ending, then) = run.into_last_change();
     Last { change: conclude(job, retry, ended, change, ending), then }
 }
@@ -126,7 +139,9 @@ async fn guarded<A>(runnable: &dyn Runnable<A>, run: &mut Run<'_, A>) -> CodeEnd
 
 /// Writes the attempt's end. Where Postgres refuses it, a plain failure is written instead, so that no job is left
 /// running for ever. True when it was written as it is.
-async fn settle(committer: &Committer, job: &Claimed, change: Change) -> bool {
+async fn settle(committer: &Committer, job: &Claimed, mut change: Change) -> bool {
+    change.limited = job.limited;
+    change.family.clone_from(&job.family);
     match committer.commit(change).await {
         Ok(Ownership::Owned) => return true,
         Ok(Ownership::Lost) => {}
@@ -135,7 +150,9 @@ async fn settle(committer: &Committer, job: &Claimed, change: Change) -> bool {
         }
         Err(error @ (CommitError::Refused(_) | CommitError::Enqueue(_))) => {
             tracing::error!(job = %job.claim.job, %error, "the attempt's end was refused");
-            let instead = dead(job, Dead::Failed, refused(&error));
+            let mut instead = dead(job, Dead::Failed, refused(&error));
+            instead.limited = job.limited;
+            instead.family.clone_from(&job.family);
             let written = Box::pin(committer.commit(instead)).await;
             if let Err(error) = written {
                 tracing::error!(job = %job.claim.job, %error, "the refusal could not be written either");

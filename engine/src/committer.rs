@@ -8,6 +8,7 @@
 mod change;
 mod columns;
 mod flush;
+mod neighbours;
 mod resolve;
 mod writer;
 mod writes;
@@ -18,7 +19,9 @@ use sqlx::PgPool;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use change::{AttemptFailure, Change, Dead, Finish, Mark, StepState, StepWrite, Wake};
+pub(crate) use change::{
+    AttemptFailure, Change, Dead, Extras, Family, Finish, Mark, StepState, StepWrite, Wake,
+};
 pub(crate) use flush::fence;
 use writer::Writer;
 pub(crate) use writes::write_owned;
@@ -26,6 +29,7 @@ pub(crate) use writes::write_owned;
 use crate::enqueue::EnqueueError;
 use crate::group::{self, Group};
 use crate::ids::WorkerId;
+use crate::loops::listen::Waker;
 
 /// Whether the attempt still owned its job when it wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,8 +76,10 @@ impl Committer {
     /// Starts the committer of a process: two writers, each on a connection of its own. It stops when every handle is gone, or gives up when `ended` is cancelled.
     pub(crate) fn start(pool: PgPool, worker: WorkerId, ended: CancellationToken) -> Self {
         let (changes, group) = Group::new();
+        let waker = Waker::start(pool.clone());
         let [first, second] = [1, 2].map(|number| {
-            Arc::new(Mutex::new(Writer::new(pool.clone(), worker, ended.clone(), number)))
+            let (waker, ended) = (waker.clone(), ended.clone());
+            Arc::new(Mutex::new(Writer::new(pool.clone(), worker, waker, ended, number)))
         });
         for writer in [Arc::clone(&first), second] {
             tokio::spawn(writer::run(writer, Arc::clone(&group)));

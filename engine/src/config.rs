@@ -25,6 +25,9 @@ pub struct WorkerConfig {
     pub claim_batch: usize,
     /// How long running jobs may go on after a stop was asked for; default 30 s.
     pub drain: Duration,
+    /// A job counts as much as one of the next better priority that was due so much later; default 1 min. What waits longer
+    /// gets a quarter of the free slots before everything else. `Duration::MAX` keeps strictly to the priorities.
+    pub ageing: Duration,
     /// The retry policy of kinds that state none of their own; default [`Retry::DEFAULT`].
     pub retry: Retry,
     /// So many attempts end in this process before it vacuums `engine.job` itself, for a tenth of the time at most and only
@@ -46,6 +49,7 @@ impl Default for WorkerConfig {
             poll_max: Duration::from_secs(3),
             claim_batch: 100,
             drain: Duration::from_secs(30),
+            ageing: Duration::from_secs(60),
             retry: Retry::DEFAULT,
             vacuum_after: 20_000,
             listen: true,

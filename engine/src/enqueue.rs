@@ -3,6 +3,7 @@
 mod enqueuer;
 mod insert;
 mod new_job;
+mod tags;
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,8 +14,8 @@ use crate::ids::JobId;
 use crate::line::Broken;
 pub use enqueuer::Enqueuer;
 use insert::{Along, Inserted, Keys};
-pub(crate) use new_job::KEY_NAMESPACE;
 pub use new_job::NewJob;
+pub(crate) use new_job::{KEY_NAMESPACE, share};
 
 /// What an enqueue did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +49,14 @@ pub enum EnqueueError {
         /// What serde said.
         source: serde_json::Error,
     },
+    /// The job says something about itself that makes no sense.
+    #[error("a job of kind {kind} cannot be enqueued: {problem}")]
+    Invalid {
+        /// The kind of the job.
+        kind: String,
+        /// What is wrong, a sentence.
+        problem: String,
+    },
     /// A live job with the same unique key came and went at every try.
     #[error("the unique key {key:?} of kind {kind} changed hands at every try; enqueue again")]
     Contended {
@@ -80,7 +89,7 @@ impl Broken for EnqueueError {
         match self {
             Self::Database(error) => error.breaks_the_line(),
             Self::Unknown => true,
-            Self::Encode { .. } | Self::Contended { .. } => false,
+            Self::Encode { .. } | Self::Invalid { .. } | Self::Contended { .. } => false,
         }
     }
 }
@@ -109,7 +118,7 @@ async fn enqueue_and(
     jobs: &[&NewJob],
     along: &Along<'_>,
 ) -> Result<Vec<Enqueued>, EnqueueError> {
-    if jobs.iter().all(|job| job.unique.is_none() && job.key.is_none()) {
+    if jobs.iter().all(|job| job.is_bare()) {
         insert::insert_plain(conn, jobs, along).await?;
         return Ok(jobs.iter().map(|job| Enqueued::New(job.id)).collect());
     }
@@ -129,7 +138,30 @@ async fn enqueue_and(
         let inserted = insert::insert(&mut *conn, &open, Keys::AreOurs, &Along::default()).await?;
         answers.extend(inserted.new.into_iter().map(|id| (id, Enqueued::New(id))));
     }
-    in_order(jobs, &answers)
+    let answers = in_order(jobs, &answers)?;
+    replace_joined(conn, jobs, &answers).await?;
+    Ok(answers)
+}
+
+/// Where the last word counts, whoever joined a job that waits has it.
+async fn replace_joined(
+    conn: &mut PgConnection,
+    jobs: &[&NewJob],
+    answers: &[Enqueued],
+) -> Result<(), EnqueueError> {
+    let joined: Vec<(JobId, &NewJob)> = jobs
+        .iter()
+        .zip(answers)
+        .filter(|(job, _)| job.unique.as_ref().is_some_and(|unique| unique.replace))
+        .filter_map(|(job, answer)| match answer {
+            Enqueued::Existing(id) => Some((*id, *job)),
+            Enqueued::New(_) => None,
+        })
+        .collect();
+    if !joined.is_empty() {
+        insert::replace(conn, &joined).await?;
+    }
+    Ok(())
 }
 
 /// The answers in the order of the jobs.
@@ -145,7 +177,7 @@ fn in_order(
             Some(answer) => Ok(*answer),
             None => Err(EnqueueError::Contended {
                 kind: job.kind.clone(),
-                key: job.unique.clone().unwrap_or_default(),
+                key: job.unique_key().unwrap_or_default().to_owned(),
             }),
         })
         .collect()
@@ -160,15 +192,17 @@ async fn find_keyed(
 ) -> Result<(), EnqueueError> {
     let used: Vec<Uuid> = jobs
         .iter()
-        .filter(|job| !answers.contains_key(&job.id) && !inserted.keys.contains(&job.id))
-        .filter_map(|job| job.key)
+        .filter(|job| !answers.contains_key(&job.id) && !inserted.keyed.contains(&job.id))
+        .filter_map(|job| Some(job.key?.id))
         .collect();
     if !used.is_empty() {
         let rows = sqlx::query_file!("sql/enqueue_key_jobs.sql", &used).fetch_all(conn).await?;
-        answers.extend(
-            rows.into_iter()
-                .map(|row| (JobId::from(row.id), Enqueued::Existing(JobId::from(row.job)))),
-        );
+        let used: HashMap<Uuid, Uuid> = rows.into_iter().map(|row| (row.id, row.job)).collect();
+        for job in jobs {
+            if let Some(first) = job.key.and_then(|key| used.get(&key.id)) {
+                answers.entry(job.id).or_insert(Enqueued::Existing(JobId::from(*first)));
+            }
+        }
     }
     Ok(())
 }
@@ -183,7 +217,7 @@ async fn join_live(
         if answers.contains_key(&job.id) {
             continue;
         }
-        let Some(unique) = &job.unique else {
+        let Some(unique) = job.unique_key() else {
             // Without a unique key the only conflict is the id itself: the job is there already.
             answers.insert(job.id, Enqueued::Existing(job.id));
             continue;
@@ -193,7 +227,7 @@ async fn join_live(
             .await?;
         if let Some(live) = live {
             if let Some(key) = job.key {
-                sqlx::query_file!("sql/enqueue_key_point.sql", key, live)
+                sqlx::query_file!("sql/enqueue_key_point.sql", key.id, live)
                     .execute(&mut *conn)
                     .await?;
             }

@@ -7,8 +7,10 @@ use serde::de::DeserializeOwned;
 
 use crate::failure::Result;
 use crate::ids::WorkspaceId;
+use crate::limit::Limit;
 use crate::retry::Retry;
 use crate::run::Run;
+use crate::unique::Unique;
 
 /// Work that survives crashes: a value that is stored as JSON, and code that runs it.
 ///
@@ -25,6 +27,10 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     const QUEUE: &'static str = "default";
     /// Which lane of the queue.
     const PRIORITY: Priority = Priority::Normal;
+    /// Whether the workspaces take turns: in each lane, whoever has had least is next, by the weight that
+    /// [`ops::weights`](crate::ops::weights) gives it, however many jobs the others have there. Jobs of kinds without turns
+    /// stand in their lane as one workspace more. It costs a look into the index for each workspace that a claim asks, 128 at most.
+    const TURNS: bool = false;
     /// What happens after a failed attempt.
     const RETRY: Retry = Retry::DEFAULT;
     /// The steps of a durable run in their usual order, with their weights; empty for a job without progress.
@@ -35,10 +41,20 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
         WorkspaceId::NONE
     }
 
-    /// At most one live job of this kind has this key, however many are enqueued and however many workers run:
-    /// a second enqueue joins the first. The slot is the job's own row, so no crash can leak it (L11).
-    fn unique(&self) -> Option<String> {
+    /// At most one job of this kind has this key at a time, or in a time, however many are enqueued and however many workers
+    /// run: a second enqueue joins the first.
+    fn unique(&self) -> Option<Unique> {
         None
+    }
+
+    /// What it is found by, see [`ops::search`](crate::ops::search): 16 at most, of 200 bytes each.
+    fn tags(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What has to allow it before an attempt begins: so many at a time, so many in a time, over the whole fleet.
+    fn limits(&self) -> Vec<Limit> {
+        Vec::new()
     }
 
     /// One attempt.

@@ -3,13 +3,16 @@
 mod attempt;
 mod committer;
 mod config;
+mod cron;
 pub mod doctor;
 mod enqueue;
 mod failure;
+mod family;
 mod group;
 mod ids;
 mod job;
 mod lease;
+mod limit;
 mod line;
 mod loops;
 pub mod ops;
@@ -22,19 +25,24 @@ pub mod secrets;
 mod starter;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod unique;
 mod worker;
 
 pub use config::{CALL_MARGIN, CRASH_LIMIT, WorkerConfig};
+pub use cron::{CronError, Missed, Overlap, Schedule, Tick};
 pub use enqueue::{EnqueueError, Enqueued, Enqueuer, NewJob, enqueue};
 pub use failure::{Class, Classify, Effect, Failure, Result, Stop, Wait};
 pub use ids::{JobId, WorkerId, WorkspaceId};
 pub use job::{Job, Planned, Priority};
+pub use limit::Limit;
+pub use loops::hints::Hint;
 pub use loops::listen::{Waker, hint};
 pub use registry::{Registry, UnknownJob};
 pub use retry::Retry;
-pub use run::{At, Ended, Outcome, Run, Step, StepKey};
+pub use run::{At, Child, Ended, Outcome, Run, Step, StepKey};
 pub use schema::MIGRATOR;
 pub use starter::Starter;
+pub use unique::Unique;
 pub use worker::{Worker, WorkerError};
 
 /// The version of this code, as it stands in rows.

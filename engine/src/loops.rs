@@ -2,13 +2,17 @@
 //! on its own, an interval with jitter, and a token that stops it.
 
 pub(crate) mod claim;
+pub(crate) mod cron;
 pub(crate) mod heartbeat;
 pub(crate) mod hints;
+pub(crate) mod judge;
 pub(crate) mod lanes;
 pub(crate) mod listen;
+mod order;
 mod proof;
 mod queues;
 pub(crate) mod rescue;
+pub(crate) mod upkeep;
 pub(crate) mod vacuum;
 
 use std::time::Duration;

@@ -1,12 +1,23 @@
 //! What operators do: look, retry, cancel, wake. The command line, the HTTP interface and a dashboard share these.
 
+pub mod events;
 pub mod jobs;
+pub mod many;
+pub mod pauses;
 pub mod runs;
+pub mod schedules;
+mod search;
+pub mod weights;
 
+pub use search::{Found, Search, search};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+use crate::family;
 use crate::ids::JobId;
+use crate::limit::places;
+use crate::loops::hints::Hint;
+use crate::loops::listen::send_all;
 
 /// Why an operator's request was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -27,9 +38,26 @@ pub enum OpsError {
         /// Why that does not allow it, and what would.
         reason: String,
     },
+    /// There is nothing of that name.
+    #[error("there is no {what} {name:?}; there is {}", list_of(known))]
+    Unknown {
+        /// What was asked for, for example a schedule.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// What was asked for makes no sense.
+    #[error("{0}")]
+    Invalid(String),
     /// The database did not do it.
     #[error("the database refused: {0}")]
     Database(#[from] sqlx::Error),
+}
+
+fn list_of(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 /// Puts a job back to work: a dead letter or a degraded or cancelled run is queued again with its checkpoints, a
@@ -43,8 +71,9 @@ pub async fn retry(pool: &PgPool, id: JobId) -> Result<String, OpsError> {
         tx.commit().await?;
         return Ok(queue);
     }
-    let exhumed =
-        sqlx::query_file_scalar!("sql/ops/exhume.sql", id.uuid()).fetch_optional(&mut *tx).await?;
+    let exhumed = sqlx::query_file_scalar!("sql/ops/exhume.sql", id.uuid(), 0.0)
+        .fetch_optional(&mut *tx)
+        .await?;
     if let Some(queue) = exhumed {
         tx.commit().await?;
         return Ok(queue);
@@ -56,6 +85,7 @@ pub async fn retry(pool: &PgPool, id: JobId) -> Result<String, OpsError> {
         "running" => "it runs already; cancel it first, or wait".to_owned(),
         "ready" => "it is due already".to_owned(),
         "completed" => "it is done; enqueue a new one to do it again".to_owned(),
+        "undone" => "it failed and has been undone; enqueue a new one to do it again".to_owned(),
         _ => format!(
             "another live job of kind {} holds its key {:?}; cancel that one first, or let it finish",
             job.kind,
@@ -65,22 +95,55 @@ pub async fn retry(pool: &PgPool, id: JobId) -> Result<String, OpsError> {
     Err(OpsError::Refused { id, status: job.status, reason })
 }
 
-/// Cancels a job or a run: terminal, wins over a late ack, and reaches a running attempt within a heartbeat (L10).
+/// Cancels a job or a run and all that it has spawned: terminal, wins over a late ack, and reaches a running attempt within a
+/// heartbeat (L10).
 ///
 /// # Errors
 /// When there is no such job, or when it has ended.
 pub async fn cancel(pool: &PgPool, id: JobId) -> Result<(), OpsError> {
-    let gone =
-        sqlx::query_file_scalar!("sql/ops/cancel.sql", id.uuid()).fetch_optional(pool).await?;
-    if gone.is_some() {
+    let mut tx = pool.begin().await?;
+    let gone = cancel_these(&mut tx, &[id.uuid()]).await?;
+    if let Some(hints) = gone {
+        tx.commit().await?;
+        send_all(pool, &hints).await;
         return Ok(());
     }
+    drop(tx);
     let status = jobs::show(pool, id).await?.job.status;
     Err(OpsError::Refused {
         id,
         status,
         reason: "it has ended; there is nothing to cancel".to_owned(),
     })
+}
+
+/// Cancels these and all that they have spawned, lets those begin that wait for a place of theirs, and tells their parents. What is
+/// to be sent after the commit; none when none of them is live.
+async fn cancel_these(
+    conn: &mut PgConnection,
+    jobs: &[Uuid],
+) -> Result<Option<Vec<String>>, sqlx::Error> {
+    let ended = sqlx::query_file_scalar!("sql/family/of.sql", jobs).fetch_all(&mut *conn).await?;
+    if !ended.is_empty() {
+        sqlx::query_file!("sql/event/lock.sql", &ended).fetch_all(&mut *conn).await?;
+    }
+    let (mut all, mut generation) = (Vec::new(), jobs.to_vec());
+    while !generation.is_empty() {
+        let gone = sqlx::query_file_scalar!("sql/ops/cancel.sql", &generation)
+            .fetch_all(&mut *conn)
+            .await?;
+        generation = sqlx::query_file_scalar!("sql/family/children.sql", &gone)
+            .fetch_all(&mut *conn)
+            .await?;
+        all.extend(gone);
+    }
+    if all.is_empty() {
+        return Ok(None);
+    }
+    let mut hints = places::leave(&mut *conn, &all).await?;
+    let events: Vec<&str> = ended.iter().map(String::as_str).collect();
+    hints.extend(family::ended(conn, &events).await?);
+    Ok(Some(hints.iter().map(Hint::payload).collect()))
 }
 
 /// A job that looks again as soon as it can.
@@ -124,6 +187,16 @@ pub async fn look_again(conn: &mut PgConnection, kind: &str, key: &str) -> Resul
 /// # Errors
 /// When the database refuses.
 pub async fn signal(conn: &mut PgConnection, event: &str) -> Result<usize, sqlx::Error> {
+    wake(conn, &signal_name(event)).await
+}
+
+/// The event of a step that waits for a signal, as it stands in rows.
+pub(crate) fn signal_name(event: &str) -> String {
+    format!("signal:{event}")
+}
+
+/// Lets whoever waits for an event go on. How many there were.
+pub(crate) async fn wake(conn: &mut PgConnection, event: &str) -> Result<usize, sqlx::Error> {
     let waiting: Vec<Uuid> =
         sqlx::query_file_scalar!("sql/ops/signal.sql", event).fetch_all(&mut *conn).await?;
     for job in &waiting {

@@ -7,6 +7,7 @@ use std::pin::Pin;
 
 use serde_json::Value;
 
+use crate::cron::Schedule;
 use crate::enqueue::{EnqueueError, NewJob};
 use crate::failure::Result;
 use crate::job::{Job, Planned};
@@ -17,6 +18,7 @@ use crate::run::Run;
 #[derive(Debug)]
 pub struct Registry<A> {
     kinds: HashMap<&'static str, Box<dyn Kind<A>>>,
+    schedules: Vec<Schedule>,
 }
 
 /// Why a job could not be made from a kind and a payload.
@@ -92,7 +94,7 @@ impl<A: Send + Sync + 'static> Registry<A> {
     /// An empty list.
     #[must_use]
     pub fn new() -> Self {
-        Self { kinds: HashMap::new() }
+        Self { kinds: HashMap::new(), schedules: Vec::new() }
     }
 
     /// Adds a kind of job.
@@ -111,6 +113,31 @@ impl<A: Send + Sync + 'static> Registry<A> {
         self
     }
 
+    /// Adds a schedule, which every worker of this registry looks after.
+    ///
+    /// # Panics
+    /// When two schedules have the same name: one would take the ticks of the other. When its kind is not registered.
+    #[must_use]
+    #[expect(
+        clippy::panic,
+        reason = "a schedule that cannot work is a bug that must stop the program at its start"
+    )]
+    pub fn schedule(mut self, schedule: Schedule) -> Self {
+        let Schedule { name, kind, .. } = &schedule;
+        if self.schedules.iter().any(|other| other.name == *name) {
+            panic!("schedule {name} is registered twice");
+        }
+        if self.get(kind).is_none() {
+            panic!("schedule {name} is of kind {kind}, which is not registered before it");
+        }
+        self.schedules.push(schedule);
+        self
+    }
+
+    pub(crate) fn schedules(&self) -> &[Schedule] {
+        &self.schedules
+    }
+
     pub(crate) fn get(&self, kind: &str) -> Option<&dyn Kind<A>> {
         self.kinds.get(kind).map(Box::as_ref)
     }
@@ -125,12 +152,17 @@ impl<A: Send + Sync + 'static> Registry<A> {
             .new_job(payload)
     }
 
+    /// The kinds, in order.
+    pub(crate) fn kinds(&self) -> Vec<String> {
+        let mut kinds: Vec<String> = self.kinds.keys().map(|kind| (*kind).to_owned()).collect();
+        kinds.sort_unstable();
+        kinds
+    }
+
     /// The kinds, in order, for messages.
     #[must_use]
     pub fn known(&self) -> String {
-        let mut kinds: Vec<&str> = self.kinds.keys().copied().collect();
-        kinds.sort_unstable();
-        kinds.join(", ")
+        self.kinds().join(", ")
     }
 }
 

@@ -12,36 +12,44 @@
 //! | [`Run::step_or_skip`] | as `step`; may be skipped or wait without ending the run, which is then degraded |
 //! | [`Run::optional`] | as `step`; nothing that happens in it ends the run |
 //! | [`Run::sleep`] | goes on after a time, at the cost of a row |
+//! | [`Run::wait_for`] | goes on when an event of a key comes, or has come, or after a time |
+//! | [`Run::spawn`], [`Run::join`] | a child, once, and its output |
+//! | [`Run::each`] | a child for each of a list, so many at a time, and their outputs |
+//! | [`Run::compensate`] | says how a step is undone, should the run fail for good |
 //! | [`Run::settle`] | goes on when no step above waits any more |
 
 mod at;
 pub(crate) mod boundary;
 mod checkpoint;
+mod children;
 mod perform;
 mod resume;
 mod spec;
 mod transact;
+mod undo;
+mod wait;
 mod world;
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use at::{At, StepKey};
+pub use children::Child;
 pub use spec::{Outcome, Step};
 
-use crate::committer::{AttemptFailure, Change, Mark, StepState, StepWrite, Wake};
+use crate::committer::{Change, Extras, Mark, StepWrite};
 use crate::enqueue::NewJob;
-use crate::failure::{Result, Stop};
+use crate::failure::{Failure, Result, Stop};
 use crate::ids::{JobId, WorkspaceId};
 use crate::job::Planned;
 use crate::lease::Claim;
 use crate::retry::Retry;
-use checkpoint::{Begun, Checkpoint, Current};
+use checkpoint::{Begun, Checkpoint, Current, programming_error};
 pub(crate) use perform::refused;
 use perform::{Promise, Weight};
+use undo::Undo;
 pub use world::Ended;
 pub(crate) use world::{Ending, WhenEnded, World};
 
@@ -64,12 +72,18 @@ pub struct Run<'a, A> {
     seen: HashSet<&'static str>,
     /// Checkpoints that the next write carries along: nothing external happens before it commits.
     pending: Vec<StepWrite>,
-    failures: Vec<AttemptFailure>,
-    enqueue: Vec<NewJob>,
+    /// What few attempts write beside. Failures and children go out with the next write, the rest with the end.
+    extras: Option<Box<Extras>>,
     current: Option<Current>,
     degraded: bool,
     waiting: bool,
     when_ended: Option<WhenEnded<A>>,
+    /// How what was done is undone, in the order in which it was done.
+    undos: Vec<Undo<'a, A>>,
+    /// Why the run is being undone, if it is.
+    undoing: Option<Box<Failure>>,
+    /// The own policy of the step that failed, and how often that was begun.
+    step_retry: Option<Box<(Retry, u32)>>,
 }
 
 impl<'a, A> Run<'a, A> {
@@ -173,39 +187,22 @@ impl<'a, A> Run<'a, A> {
         self.perform(step.into(), Promise::AtLeastOnce, Weight::Optional, body).await
     }
 
-    /// Goes on after `time`, by the database's clock. Costs a row, no attempt and no memory meanwhile.
-    ///
-    /// # Errors
-    /// [`Stop::Parked`] until the time has passed: `?` ends the attempt.
-    pub async fn sleep(&mut self, name: &'static str, time: Duration) -> Result {
-        self.enter(name)?;
-        match self.checkpoints.get(name) {
-            Some(step) if step.state == StepState::Done => Ok(()),
-            Some(step) if step.due => {
-                self.note(StepWrite::new(name, StepState::Done));
-                Ok(())
-            }
-            Some(_) => self.park(),
-            None => {
-                let mut asleep = StepWrite::new(name, StepState::Waiting).detail("sleeping");
-                asleep.wake = Some(Wake::In(time));
-                self.note(asleep);
-                self.park()
-            }
-        }
-    }
-
-    /// Goes on only when no step above waits for somebody else; until then the run is parked.
-    ///
-    /// # Errors
-    /// [`Stop::Parked`] while a step waits: `?` ends the attempt.
-    pub fn settle(&mut self) -> Result {
-        if self.waiting { self.park() } else { Ok(()) }
-    }
-
     /// Enqueues a job when this run ends well: it commits together with the last checkpoint and the ack (L8).
     pub fn enqueue(&mut self, job: NewJob) {
-        self.enqueue.push(job);
+        self.extras().enqueue.push(job);
+    }
+
+    /// Gives the job an output: kept when it ends well, in the same commit, and found by [`ops::search`](crate::ops::search).
+    /// The last one counts.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn output<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
+        let json = serde_json::to_string(value).map_err(|error| {
+            programming_error("output_not_json", format!("the job's output is no JSON: {error}"))
+        })?;
+        self.extras().output = Some(json);
+        Ok(())
     }
 
     /// Says that the run did not reach all it should, without a step having failed.
@@ -219,14 +216,14 @@ impl<'a, A> Run<'a, A> {
         self.degraded
     }
 
-    const fn park(&self) -> Result {
-        Err(Stop::Parked)
-    }
-
     /// Calls `then` in this process once the end of this attempt is committed, for whoever waits for it here. The last
     /// one counts. Like every hint it may never come: a crash in between, or an attempt elsewhere, calls nobody.
     pub fn when_ended(&mut self, then: impl FnOnce(&A, Ended) + Send + Sync + 'static) {
         self.when_ended = Some(Box::new(then));
+    }
+
+    fn extras(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
     }
 
     /// What the attempt has not written yet, for its end.
@@ -234,12 +231,13 @@ impl<'a, A> Run<'a, A> {
         let mut change = Change::of(self.claim);
         change.mark = self.mark;
         change.steps = self.pending;
-        change.failures = self.failures;
-        change.enqueue = self.enqueue;
+        change.extras = self.extras;
         let ending = Ending {
             degraded: self.degraded,
             waiting: self.waiting,
             step: self.current.map(|step| step.name),
+            step_retry: self.step_retry,
+            undoing: self.undoing.is_some(),
         };
         (change, ending, self.when_ended)
     }

@@ -76,16 +76,23 @@ impl Starter {
             crashes: 0,
             begun: None,
             foreseen: job.first_step,
+            limited: false,
+            family: None,
             payload: job.payload.clone(),
         };
         // Held before it is written, so that a drain meanwhile gives it back.
         alive.lease.start(claim);
-        match alive.committer.commit(Change::start(job)).await {
+        match alive.committer.commit(Change::start(job.clone())).await {
             Ok(Ownership::Owned) => {
                 alive.lease.hold(std::iter::once(claim));
                 // Refused where the process stops: it is given back with the rest.
                 drop(alive.hands.send(vec![Ticket { job: claimed, slot }]).await);
                 Ok(Enqueued::New(claim.job))
+            }
+            // Something is paused: whether it is this one is for the queue to say.
+            Ok(Ownership::Lost) if !alive.lease.ended.is_cancelled() => {
+                alive.lease.release(claim);
+                self.enqueuer.enqueue(job).await
             }
             refused => {
                 alive.lease.release(claim);

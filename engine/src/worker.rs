@@ -14,7 +14,8 @@ use crate::committer::Committer;
 use crate::config::WorkerConfig;
 use crate::lease::Lease;
 use crate::loops::claim::{Alarm, Claimer};
-use crate::loops::{heartbeat, listen, rescue, vacuum};
+use crate::loops::judge::Judge;
+use crate::loops::{cron, heartbeat, listen, rescue, upkeep, vacuum};
 use crate::registry::Registry;
 use crate::run::World;
 use crate::runner::{self};
@@ -148,9 +149,15 @@ impl<A: Send + Sync + 'static> Worker<A> {
             Arc::clone(&somebody_died),
         )?;
         let (hands, inbox) = mpsc::channel(self.slots());
+        let (limited, claimed) = mpsc::channel(self.slots());
+        let (pool, lives) = (self.pool.clone(), Arc::clone(&lease));
+        let kinds = self.registry.kinds();
         let claimer =
-            Claimer::start(self.pool.clone(), Arc::clone(&lease), hands.clone(), &self.config)
-                .await?;
+            Claimer::start(pool, lives, hands.clone(), limited, kinds, &self.config).await?;
+        let alarm = Alarm::default();
+        let freed = Arc::clone(&alarm.freed);
+        let judge = Judge::new(&self.pool, Arc::clone(&lease), hands.clone(), Arc::clone(&freed));
+        tokio::spawn(judge.run(claimed));
         let stage = Arc::new(Stage {
             app: Arc::clone(&self.app),
             registry: Arc::clone(&self.registry),
@@ -172,13 +179,12 @@ impl<A: Send + Sync + 'static> Worker<A> {
             slots: claimer.slots(),
             claiming: claimer.claiming(),
         };
-        let (alarm, halt) = (Alarm::default(), CancellationToken::new());
+        let halt = CancellationToken::new();
         let _halted = halt.clone().drop_guard();
         self.here.open(alive);
-        self.start_loops(&lease, &alarm.work, somebody_died, &halt);
+        self.start_loops(&lease, &alarm, somebody_died, &halt);
         let claiming = tokio::spawn(claimer.run(alarm.clone(), halt.clone()));
         let (returns, returned) = mpsc::unbounded_channel();
-        let freed = Arc::clone(&alarm.freed);
         let running =
             tokio::spawn(runner::run(Arc::clone(&stage), inbox, returns, freed, halt.clone()));
         tokio::select! {
@@ -194,6 +200,8 @@ impl<A: Send + Sync + 'static> Worker<A> {
     /// Introduces a new incarnation to the database.
     async fn register(&self) -> Result<Arc<Lease>, sqlx::Error> {
         let lease = Lease::new(self.config.lease, Instant::now());
+        let schedules: Vec<String> =
+            self.registry.schedules().iter().map(|schedule| schedule.name.clone()).collect();
         let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".to_owned());
         sqlx::query_file!(
             "sql/worker_register.sql",
@@ -201,7 +209,9 @@ impl<A: Send + Sync + 'static> Worker<A> {
             host,
             i32::try_from(std::process::id()).unwrap_or(0),
             crate::VERSION,
-            self.config.lease.as_secs_f64()
+            self.config.lease.as_secs_f64(),
+            &self.registry.kinds(),
+            &schedules
         )
         .execute(&self.pool)
         .await?;
@@ -212,20 +222,23 @@ impl<A: Send + Sync + 'static> Worker<A> {
     fn start_loops(
         &self,
         lease: &Arc<Lease>,
-        work: &Arc<Notify>,
+        alarm: &Alarm,
         somebody_died: Arc<Notify>,
         halt: &CancellationToken,
     ) {
         let freed = {
-            let work = Arc::clone(work);
+            let work = Arc::clone(&alarm.work);
             move || work.notify_one()
         };
         tokio::spawn(rescue::run(self.pool.clone(), somebody_died, freed, halt.clone()));
+        tokio::spawn(upkeep::run(self.pool.clone(), halt.clone()));
+        let schedules = Arc::from(self.registry.schedules());
+        tokio::spawn(cron::run(self.pool.clone(), schedules, halt.clone()));
         let (lease, after) = (Arc::clone(lease), self.config.vacuum_after);
         tokio::spawn(vacuum::run(self.pool.clone(), lease, after, halt.clone()));
         if self.config.listen {
             let queues = self.config.queues.iter().map(|(name, _)| name.clone()).collect();
-            tokio::spawn(listen::run(self.pool.clone(), queues, Arc::clone(work), halt.clone()));
+            tokio::spawn(listen::run(self.pool.clone(), queues, alarm.clone(), halt.clone()));
         }
     }
 

@@ -26,6 +26,8 @@ CREATE TABLE engine.worker (
     pid        integer NOT NULL,
     version    text NOT NULL,
     lease      interval NOT NULL,
+    kinds      text[] NOT NULL,             -- what it can run
+    schedules  text[] NOT NULL,             -- what it looks after
     started_at timestamptz NOT NULL DEFAULT engine.clock(),
     seen       timestamptz NOT NULL DEFAULT engine.clock()
 ) WITH (fillfactor = 50);
@@ -39,52 +41,142 @@ CREATE TABLE engine.dead_worker (
     declared_at timestamptz NOT NULL DEFAULT engine.clock()
 );
 
+-- The part of a lane in which a workspace's jobs stand where workspaces take turns: as the engine computes it.
+CREATE FUNCTION engine.share(workspace uuid) RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT greatest(bits::integer & 2147483647, 1)
+    FROM replace(workspace::text, '-', '') AS hex,
+         LATERAL (SELECT ('x' || substr(hex, 1, 8))::bit(32) # ('x' || substr(hex, 9, 8))::bit(32)
+                       # ('x' || substr(hex, 17, 8))::bit(32) # ('x' || substr(hex, 25, 8))::bit(32) AS bits) words
+$$;
+
 -- What is to be done and what is being done; nothing else. A finished job leaves for `history`, a failed one for
 -- `dead_letter`. No index holds state, token, worker or step: a claim and the start of a step are HOT updates (a bit more
 -- than half of each page is kept free, for the second version of every row and its line pointer).
 -- Texts that are compared are COLLATE "C", and payloads are json, not jsonb: they are kept, not looked into.
+-- Columns of a fixed width come first, for a shorter row that is read faster; those that a claim changes stand beside each other,
+-- as do those that a step changes: what an update writes to the WAL is all between the first and the last byte that differ.
 CREATE TABLE engine.job (
-    id         uuid PRIMARY KEY,
-    workspace  uuid NOT NULL,
-    kind       text COLLATE "C" NOT NULL,
-    queue      text COLLATE "C" NOT NULL,
-    priority   smallint NOT NULL CHECK (priority BETWEEN 0 AND 3),
-    lane       smallint NOT NULL CHECK (lane IN (-1, priority)),    -- where it stands in line; -1 had begun, before all others
-    run_at     timestamptz NOT NULL,
-    state      smallint NOT NULL DEFAULT 0,                         -- 0 ready or scheduled, 1 running
-    token      bigint NOT NULL DEFAULT 0,                           -- the fence: one more at each claim
-    attempt    integer NOT NULL DEFAULT 0,                          -- claims that count against the retries
-    crashes    integer NOT NULL DEFAULT 0,                          -- attempts that ended without a word
-    worker     uuid,
-    again      boolean NOT NULL DEFAULT false,                      -- somebody asked for another look while it ran
-    unique_key text COLLATE "C",
-    step       text COLLATE "C",                                    -- the step that was begun and has not ended
-    starts     integer NOT NULL DEFAULT 0,                          -- how often it was begun, over all attempts
-    begun_at   timestamptz,
-    payload    json NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT engine.clock(),
-    CHECK (state = (worker IS NOT NULL)::integer)
+    id          uuid PRIMARY KEY,
+    workspace   uuid NOT NULL,
+    created_at  timestamptz NOT NULL DEFAULT engine.clock(),
+    run_at      timestamptz NOT NULL,
+    share       integer NOT NULL DEFAULT 0 CHECK (share = 0 OR takes_turns), -- which part of the lane; 0 is everybody's
+    crashes     integer NOT NULL DEFAULT 0,                          -- attempts that ended without a word
+    kind_hash   integer NOT NULL,                                    -- hashtext(kind): what claims compare, the name itself costs them a tenth
+    priority    smallint NOT NULL CHECK (priority BETWEEN 0 AND 3),
+    lane        smallint NOT NULL CHECK (lane IN (-1, priority, 9)), -- where it stands in line; -1 had begun, before all others; 9 aside
+    takes_turns boolean NOT NULL DEFAULT false,                      -- its own part of the lane is engine.share(workspace)
+    has_turn    boolean NOT NULL DEFAULT false,                      -- run_at is a turn that it has taken of all that limit its rate
+    begun       boolean NOT NULL DEFAULT false,                      -- an attempt has run, or its limits have let the first one begin
+    again       boolean NOT NULL DEFAULT false,                      -- somebody asked for another look while it ran
+    token       bigint NOT NULL DEFAULT 0,                           -- the fence: one more at each claim
+    attempt     integer NOT NULL DEFAULT 0,                          -- claims that count against the retries
+    state       smallint NOT NULL DEFAULT 0,                         -- 0 ready or scheduled, 1 running
+    worker      uuid,
+    starts      integer NOT NULL DEFAULT 0,                          -- how often its step was begun, over all attempts
+    begun_at    timestamptz,                                         -- when its step was begun
+    step        text COLLATE "C",                                    -- the step that was begun and has not ended
+    kind        text COLLATE "C" NOT NULL,
+    queue       text COLLATE "C" NOT NULL,
+    payload     json NOT NULL,
+    unique_key  text COLLATE "C",
+    limits      json,                                                -- what its keys allow, see limit.rs
+    blocked_on  text COLLATE "C",                                    -- what it stands aside for
+    wakes       text COLLATE "C",                                    -- the event that its parent waits for, child:<parent>/<step>: its end, or that of all with the same
+    note        text,                                                -- what the step under way says of its progress
+    CHECK (state = (worker IS NOT NULL)::integer),
+    CHECK ((lane = 9) = (blocked_on IS NOT NULL))
 ) WITH (fillfactor = 45, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 
 -- The id is not in it, though claims might break ties by it: where the planner takes the table for empty, it would look jobs
 -- up by their id here, through the whole index.
-CREATE INDEX job_lane ON engine.job (queue, lane, run_at);
+CREATE INDEX job_lane ON engine.job (queue, lane, share, run_at);
 -- At most one live job per kind and key: the row itself is the slot, so no crash can leak it (L11).
 CREATE UNIQUE INDEX job_unique ON engine.job (kind, unique_key) WHERE unique_key IS NOT NULL;
 
+-- Who stands aside for what. Claims do not touch it.
+CREATE INDEX job_blocked ON engine.job (blocked_on, priority, created_at) WHERE blocked_on IS NOT NULL;
+
+-- Whose children there are.
+CREATE INDEX job_wakes ON engine.job (wakes) WHERE wakes IS NOT NULL;
+
+-- What has happened, by key; the first one counts. One that came before anybody waited for it is found.
+CREATE TABLE engine.event (
+    key     text COLLATE "C" PRIMARY KEY,
+    payload json NOT NULL,
+    at      timestamptz NOT NULL DEFAULT engine.clock()
+);
+
+CREATE INDEX event_at ON engine.event (at);
+
+-- A row for each key that limits something: whoever judges or frees locks it. `next_turn` is the first turn of its rate that
+-- nobody has taken.
+CREATE TABLE engine.limiter (
+    key       text COLLATE "C" PRIMARY KEY,
+    next_turn timestamptz,
+    made_at   timestamptz NOT NULL DEFAULT engine.clock()
+) WITH (fillfactor = 50);
+
+-- Which jobs take a place of a key. It counts while the job runs under that token, whatever becomes of the row.
+CREATE TABLE engine.slot (
+    key   text COLLATE "C" NOT NULL,
+    job   uuid NOT NULL,
+    token bigint NOT NULL,
+    PRIMARY KEY (key, job)
+) WITH (fillfactor = 70);
+
+CREATE INDEX slot_job ON engine.slot (job);
+
+-- Schedules, kept by the processes that know them. The row is locked while its ticks are enqueued.
+CREATE TABLE engine.schedule (
+    name     text COLLATE "C" PRIMARY KEY,
+    cron     text NOT NULL,
+    zone     text NOT NULL,
+    kind     text NOT NULL,
+    next_at  timestamptz NOT NULL,                  -- infinity: never again
+    last_at  timestamptz,
+    last_job uuid,
+    asked    boolean NOT NULL DEFAULT false,        -- somebody wants a tick now
+    paused   boolean NOT NULL DEFAULT false,
+    reason   text,
+    made_at  timestamptz NOT NULL DEFAULT engine.clock()
+) WITH (fillfactor = 50);
+
+-- Each tick once, however many processes there are; its job, or why it has none.
+CREATE TABLE engine.tick (
+    schedule text COLLATE "C" NOT NULL,
+    at       timestamptz NOT NULL,
+    job      uuid,
+    skipped  text,
+    PRIMARY KEY (schedule, at),
+    CHECK ((job IS NULL) = (skipped IS NOT NULL))
+);
+
+-- What is paused. Every claim reads it.
+CREATE TABLE engine.pause (
+    scope     text COLLATE "C" NOT NULL CHECK (scope IN ('queue', 'kind', 'workspace')),
+    name      text COLLATE "C" NOT NULL,
+    reason    text NOT NULL,
+    paused_at timestamptz NOT NULL DEFAULT engine.clock(),
+    PRIMARY KEY (scope, name)
+);
+
 -- Where each lane's claims may start: everything below `safe` is known to be gone. A process that starts reads it.
 CREATE TABLE engine.lane (
-    queue text COLLATE "C" NOT NULL,
-    lane  smallint NOT NULL,
-    safe  timestamptz NOT NULL,
-    PRIMARY KEY (queue, lane)
+    queue  text COLLATE "C" NOT NULL,
+    lane   smallint NOT NULL,
+    share  integer NOT NULL,
+    safe   timestamptz NOT NULL,
+    PRIMARY KEY (queue, lane, share)
 ) WITH (fillfactor = 50);
 
 -- Idempotency keys of enqueues: the derived id of the key, and the job that answered it.
 CREATE TABLE engine.enqueue_key (
     id         uuid PRIMARY KEY,
     job        uuid NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT engine.clock()
+    created_at timestamptz NOT NULL DEFAULT engine.clock(),
+    expires_at timestamptz                                          -- none: it stands for that job for good
 );
 
 -- How finished jobs ended. Append-only, dropped by partition, never deleted row by row.
@@ -100,12 +192,43 @@ CREATE TABLE engine.history (
     crashes     integer NOT NULL,
     unique_key  text,
     payload     json NOT NULL,
+    limits      json,
     created_at  timestamptz NOT NULL,
     finished_at timestamptz NOT NULL DEFAULT engine.clock()
 ) PARTITION BY RANGE (finished_at);
 
 CREATE INDEX history_id ON engine.history (id);
 CREATE TABLE engine.history_default PARTITION OF engine.history DEFAULT;
+
+-- What a workspace counts where workspaces take turns: one of weight 2 begins twice as many jobs as one of weight 1,
+-- while both have some. Whoever has no row has weight 1.
+CREATE TABLE engine.weight (
+    workspace uuid PRIMARY KEY,
+    share     integer NOT NULL CHECK (share > 0),
+    weight    double precision NOT NULL CHECK (weight > 0 AND weight <= 1000)
+);
+
+-- What jobs are found by, and what they gave as their output: tables of their own, so that a job that has neither pays nothing.
+-- Dropped by partition, as the history is.
+CREATE TABLE engine.tag (
+    tag text COLLATE "C" NOT NULL,
+    at  timestamptz NOT NULL DEFAULT engine.clock(),
+    job uuid NOT NULL,
+    PRIMARY KEY (tag, at, job)
+) PARTITION BY RANGE (at);
+
+CREATE INDEX tag_job ON engine.tag (job);
+CREATE TABLE engine.tag_default PARTITION OF engine.tag DEFAULT;
+
+CREATE TABLE engine.output (
+    job   uuid NOT NULL,
+    value jsonb NOT NULL,
+    at    timestamptz NOT NULL DEFAULT engine.clock(),
+    PRIMARY KEY (job, at)
+) PARTITION BY RANGE (at);
+
+CREATE INDEX output_value ON engine.output USING gin (value jsonb_path_ops);
+CREATE TABLE engine.output_default PARTITION OF engine.output DEFAULT;
 
 -- What needs a person: failed for good, quarantined after crashes, of unknown outcome, unknown or undecodable.
 -- The payload is kept, so that each can be looked at and put back.
@@ -115,13 +238,16 @@ CREATE TABLE engine.dead_letter (
     kind       text NOT NULL,
     queue      text NOT NULL,
     priority   smallint NOT NULL,
-    reason     text NOT NULL CHECK (reason IN ('failed', 'quarantined', 'review', 'unknown_kind', 'undecodable')),
+    takes_turns boolean NOT NULL DEFAULT false,
+    reason     text NOT NULL CHECK (reason IN ('failed', 'quarantined', 'review', 'undecodable', 'undone')),
     failure    jsonb NOT NULL,
     token      bigint NOT NULL,
     attempt    integer NOT NULL,
     crashes    integer NOT NULL,
     unique_key text,
     payload    json NOT NULL,
+    limits     json,
+    wakes      text,
     created_at timestamptz NOT NULL,
     died_at    timestamptz NOT NULL DEFAULT engine.clock()
 );
@@ -153,8 +279,9 @@ CREATE TABLE engine.step (
     output      json,
     sealed      bytea,                       -- the output instead, where it holds secrets
     detail      text,                        -- why it was skipped, what it waits for, how it failed
-    wake_event  text,
+    wake_event  text COLLATE "C",
     wake_at     timestamptz,
+    deadline    timestamptz,                 -- when it stops waiting for its event
     started_at  timestamptz NOT NULL DEFAULT engine.clock(),
     finished_at timestamptz,
     PRIMARY KEY (job, name),
@@ -187,6 +314,7 @@ SELECT r.id, r.workspace, r.kind, r.version, r.plan, r.created_at,
        coalesce(j.crashes, d.crashes, h.crashes, 0) AS crashes,
        CASE
            WHEN j.state = 1 THEN 'running'
+           WHEN j.lane = 9 THEN 'aside'
            WHEN j.id IS NOT NULL AND w.waiting > 0 THEN 'waiting'
            WHEN j.id IS NOT NULL AND j.token = 0 THEN 'queued'
            WHEN j.id IS NOT NULL THEN 'retrying'
@@ -195,6 +323,9 @@ SELECT r.id, r.workspace, r.kind, r.version, r.plan, r.created_at,
        END AS status,
        (w.done * 100 / greatest(p.total, 1))::integer AS percent,
        w.steps_done::integer, p.steps::integer AS steps,
+       j.step AS current_step, CASE WHEN starts_with(j.note, j.step || E'\x1f') THEN substr(j.note, length(j.step) + 2) END AS note,
+       CASE WHEN j.id IS NOT NULL THEN w.waits_for END AS waits_for, CASE WHEN j.id IS NOT NULL THEN w.waits_until END AS waits_until,
+       j.blocked_on,
        CASE WHEN j.state = 0 THEN j.run_at END AS next_at,
        coalesce(d.died_at, h.finished_at) AS finished_at,
        d.failure
@@ -211,6 +342,8 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT coalesce(sum((p->>'weight')::bigint) FILTER (WHERE s.state = 'done'), 0) AS done,
            count(*) FILTER (WHERE s.state = 'done') AS steps_done,
-           count(*) FILTER (WHERE s.state = 'waiting' AND s.name IS DISTINCT FROM j.step) AS waiting
+           count(*) FILTER (WHERE s.state = 'waiting' AND s.name IS DISTINCT FROM j.step) AS waiting,
+           min(s.wake_at) FILTER (WHERE s.state = 'waiting' AND s.name IS DISTINCT FROM j.step) AS waits_until,
+           (array_agg(s.detail ORDER BY s.wake_at) FILTER (WHERE s.state = 'waiting' AND s.name IS DISTINCT FROM j.step))[1] AS waits_for
     FROM jsonb_array_elements(r.plan) p JOIN engine.step s ON s.job = r.id AND s.name = p->>'name'
 ) w;

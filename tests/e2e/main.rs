@@ -3,9 +3,13 @@
 //! A file for each rule of the lease, whose tests begin with its number, and a file for each concern beside them.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod children;
+mod compensate;
 mod costs;
 mod crashes;
+mod cron;
 mod enqueueing;
+mod events;
 mod grouped;
 mod isolation;
 mod l01_claim;
@@ -21,7 +25,9 @@ mod l10_cancel;
 mod l11_unique;
 mod l12_lost_answers;
 mod lanes;
+mod limits;
 mod partition;
+mod pauses;
 mod poison;
 mod progress;
 mod provision;
@@ -39,6 +45,8 @@ mod steps_unusual;
 mod storm;
 mod stripe_events;
 mod tidy;
+mod turns;
+mod unique;
 mod vacuum;
 mod waiting;
 mod webhooks;

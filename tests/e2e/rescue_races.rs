@@ -17,8 +17,8 @@ async fn overdue() -> (World<Lab>, Uuid) {
     let worker = Uuid::now_v7();
     world
         .execute(&format!(
-            "INSERT INTO engine.worker (id, host, pid, version, lease, seen)
-             VALUES ('{worker}', 'test', 1, '0', '10 s', engine.clock() - interval '11 s')"
+            "INSERT INTO engine.worker (id, host, pid, version, kinds, schedules, lease, seen)
+             VALUES ('{worker}', 'test', 1, '0', '{{test.script}}', '{{}}', '10 s', engine.clock() - interval '11 s')"
         ))
         .await;
     (world, worker)
@@ -26,10 +26,11 @@ async fn overdue() -> (World<Lab>, Uuid) {
 
 /// How many jobs the worker claims.
 async fn claim(conn: &mut PgConnection, worker: Uuid) -> usize {
-    let mark = || vec![DateTime::<Utc>::UNIX_EPOCH];
-    let claim = sqlx::query(CLAIM).bind(vec!["default"]).bind(vec![10_i64]);
-    let claim = (0..5).fold(claim, |claim, _lane| claim.bind(mark()));
-    claim.bind(worker).fetch_all(conn).await.unwrap().len()
+    let queue = sqlx::query(CLAIM).bind(vec!["default"]).bind(vec![10_i64]);
+    let lanes = queue.bind(vec![1_i32]).bind(vec![1_i32]).bind(vec![2_i16]).bind(vec![0_i32]);
+    let lanes = lanes.bind(vec![DateTime::<Utc>::UNIX_EPOCH]).bind(vec![10_i64]);
+    let claim = lanes.bind(worker).bind(vec!["test.script"]);
+    claim.fetch_all(conn).await.unwrap().len()
 }
 
 /// How many jobs are freed of the dead.

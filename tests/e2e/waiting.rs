@@ -63,7 +63,7 @@ async fn a_run_goes_on_beside_a_step_that_waits_and_settles_when_it_is_done() {
     world.drain().await;
     assert_eq!(world.app.calls(), ["ask", "meanwhile"]);
     let waits = "SELECT concat_ws('/', wake_event, wake_at - engine.now(), detail) FROM engine.step WHERE state = 'waiting'";
-    assert_eq!(world.texts(waits).await, ["approved/01:00:00/the carrier approves"]);
+    assert_eq!(world.texts(waits).await, ["signal:approved/01:00:00/the carrier approves"]);
     world.clock.advance_alive(HOUR).await.unwrap();
     world.drain().await;
     assert_eq!(world.app.calls(), ["ask", "meanwhile", "ask", "settled"]);

@@ -5,7 +5,9 @@ use std::fmt::Debug;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use autopilot_engine::{Job, NewJob, Planned, Registry, Result, Run, StepKey};
+use autopilot_engine::{
+    Job, Limit, NewJob, Planned, Registry, Result, Run, StepKey, Unique, WorkspaceId,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::gate::Gate;
@@ -41,7 +43,11 @@ impl Lab {
     /// The kinds that a lab's jobs can have.
     #[must_use]
     pub fn registry() -> Registry<Self> {
-        Registry::new().register::<Script>().register::<PlannedScript>()
+        Registry::new()
+            .register::<Script>()
+            .register::<PlannedScript>()
+            .register::<TurnsScript>()
+            .register::<LimitedScript>()
     }
 
     /// Calls the provider under a key, which takes effect once however often it is called.
@@ -131,8 +137,89 @@ impl Job for Script {
     type App = Lab;
     const KIND: &'static str = "test.script";
 
-    fn unique(&self) -> Option<String> {
-        self.unique.clone()
+    fn unique(&self) -> Option<Unique> {
+        self.unique.as_deref().map(Unique::key)
+    }
+
+    async fn run(&self, run: &mut Run<'_, Lab>) -> Result {
+        let lab = run.app;
+        (lab.body)(&self.label, run).await
+    }
+}
+
+/// A job of a workspace that takes turns with others.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TurnsScript {
+    /// What the closure is told.
+    pub label: String,
+    /// Whose it is.
+    pub workspace: WorkspaceId,
+}
+
+impl TurnsScript {
+    /// A job of a workspace, with this label.
+    #[must_use]
+    pub fn new(workspace: WorkspaceId, label: &str) -> Self {
+        Self { label: label.to_owned(), workspace }
+    }
+
+    /// As a job that can be enqueued.
+    ///
+    /// # Panics
+    /// Never: a script is JSON.
+    #[must_use]
+    pub fn job(&self) -> NewJob {
+        NewJob::of(self).unwrap()
+    }
+}
+
+impl Job for TurnsScript {
+    type App = Lab;
+    const KIND: &'static str = "test.turns";
+    const TURNS: bool = true;
+
+    fn workspace(&self) -> WorkspaceId {
+        self.workspace
+    }
+
+    async fn run(&self, run: &mut Run<'_, Lab>) -> Result {
+        let lab = run.app;
+        (lab.body)(&self.label, run).await
+    }
+}
+
+/// A job that its limits have to allow.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LimitedScript {
+    /// What the closure is told.
+    pub label: String,
+    /// What has to allow it.
+    pub limits: Vec<Limit>,
+}
+
+impl LimitedScript {
+    /// A job with this label and these limits.
+    #[must_use]
+    pub fn new(label: &str, limits: &[Limit]) -> Self {
+        Self { label: label.to_owned(), limits: limits.to_vec() }
+    }
+
+    /// As a job that can be enqueued.
+    ///
+    /// # Panics
+    /// When a limit makes no sense.
+    #[must_use]
+    pub fn job(&self) -> NewJob {
+        NewJob::of(self).unwrap()
+    }
+}
+
+impl Job for LimitedScript {
+    type App = Lab;
+    const KIND: &'static str = "test.limited";
+
+    fn limits(&self) -> Vec<Limit> {
+        self.limits.clone()
     }
 
     async fn run(&self, run: &mut Run<'_, Lab>) -> Result {

@@ -25,7 +25,7 @@ mod world;
 pub use crash::{crash_at_every_step, repeat_every_step};
 pub use delivery::delivery;
 pub use gate::Gate;
-pub use lab::{Body, Lab, PlannedScript, Running, Script};
+pub use lab::{Body, Lab, LimitedScript, PlannedScript, Running, Script, TurnsScript};
 pub use process::Process;
 pub use proxy::{Cut, Proxy};
 pub use studio::{LOOK_AGAIN, Providers, Studio, bought_once};

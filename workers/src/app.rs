@@ -95,6 +95,7 @@ pub(crate) fn worker(config: &Config) -> Result<WorkerConfig, Fail> {
         poll_max: worker.poll_max,
         claim_batch: usize::try_from(worker.claim_batch.get()).unwrap_or(usize::MAX),
         drain: worker.drain_grace,
+        ageing: worker.ageing,
         retry: Retry::exponential(config.retry.base)
             .cap(config.retry.cap)
             .retries(config.retry.retries)

@@ -14,7 +14,7 @@ mod whatsapp;
 use std::time::Duration;
 
 use autopilot_engine::{
-    Job, NewJob, Outcome, Planned, Result, Retry, Run, Step, Stop, WorkspaceId,
+    Job, NewJob, Outcome, Planned, Result, Retry, Run, Step, Stop, Unique, WorkspaceId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -56,8 +56,8 @@ impl Job for Provision {
     }
 
     /// One run per studio at a time; a second trigger joins the one under way.
-    fn unique(&self) -> Option<String> {
-        Some(self.workspace.to_string())
+    fn unique(&self) -> Option<Unique> {
+        Some(self.workspace.to_string().into())
     }
 
     /// Code between steps runs again on every attempt; code inside a finished step never does.

@@ -1,6 +1,7 @@
--- Cancels a job wherever it is live: terminal, and a late ack finds no row (L10). Moves: any -> cancelled.
+-- Cancels these jobs wherever they are live: terminal, and a late ack finds no row (L10). Moves: any -> cancelled.
+-- Index: job_pkey, dead_letter_pkey.
 WITH live AS (
-    DELETE FROM engine.job WHERE id = $1 RETURNING *
+    DELETE FROM engine.job WHERE id = ANY ($1::uuid[]) RETURNING *
 ), begun AS (
     INSERT INTO engine.step AS s (job, name, state, token, starts, started_at)
     SELECT id, step, 'started', token, starts, begun_at FROM live WHERE step IS NOT NULL
@@ -8,10 +9,10 @@ WITH live AS (
         detail = NULL, wake_event = NULL, wake_at = NULL, started_at = excluded.started_at, finished_at = NULL
     WHERE s.state <> 'done'
 ), dead AS (
-    DELETE FROM engine.dead_letter WHERE id = $1
-    RETURNING id, workspace, kind, queue, priority, token, attempt, crashes, unique_key, payload, created_at
+    DELETE FROM engine.dead_letter WHERE id = ANY ($1::uuid[])
+    RETURNING id, workspace, kind, queue, priority, token, attempt, crashes, unique_key, payload, limits, created_at
 )
-INSERT INTO engine.history (id, workspace, kind, queue, priority, token, attempt, crashes, unique_key, payload, created_at, outcome)
-SELECT id, workspace, kind, queue, priority, token, attempt, crashes, unique_key, payload, created_at, 'cancelled' FROM live
+INSERT INTO engine.history (id, workspace, kind, queue, priority, token, attempt, crashes, unique_key, payload, limits, created_at, outcome)
+SELECT id, workspace, kind, queue, priority, token, attempt, crashes, unique_key, payload, limits, created_at, 'cancelled' FROM live
 UNION ALL SELECT *, 'cancelled' FROM dead
 RETURNING id

@@ -2,7 +2,7 @@
 -- branch that is asked for begins at all. So the plan is good whichever parameters it was made for.
 -- Index: run_pkey; run_workspace or run_created; job_pkey; dead_letter_pkey; history_not_completed.
 SELECT id AS "id!", workspace AS "workspace!", kind AS "kind!", version AS "version!", status AS "status!", percent AS "percent!",
-       steps_done AS "steps_done!", steps AS "steps!", attempt AS "attempt!", crashes AS "crashes!", next_at,
+       steps_done AS "steps_done!", steps AS "steps!", current_step, note, waits_for, waits_until, blocked_on, attempt AS "attempt!", crashes AS "crashes!", next_at,
        created_at AS "created_at!", finished_at, failure, plan AS "plan!"
 FROM (
     SELECT r.id FROM engine.run r WHERE r.id = $4::uuid
@@ -21,7 +21,7 @@ FROM (
      ORDER BY r.created_at DESC, r.id DESC LIMIT $5)
     UNION ALL
     SELECT j.id FROM engine.job j
-    WHERE $4::uuid IS NULL AND $3::text IN ('queued', 'running', 'waiting', 'retrying')
+    WHERE $4::uuid IS NULL AND $3::text IN ('queued', 'running', 'waiting', 'retrying', 'aside')
       AND ($1::uuid IS NULL OR j.workspace = $1) AND ($2::text IS NULL OR j.kind = $2)
     UNION ALL
     SELECT d.id FROM engine.dead_letter d WHERE $4::uuid IS NULL AND d.reason = $3::text

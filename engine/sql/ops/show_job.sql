@@ -3,7 +3,7 @@ SELECT id AS "id!", workspace AS "workspace!", kind AS "kind!", queue AS "queue!
        crashes AS "crashes!", unique_key, run_at, created_at AS "created_at!", failure, payload AS "payload!", finished_at
 FROM (
     SELECT id, workspace, kind, queue,
-           CASE WHEN state = 1 THEN 'running' WHEN run_at > engine.now() THEN 'scheduled' ELSE 'ready' END AS status,
+           CASE WHEN state = 1 THEN 'running' WHEN lane = 9 THEN 'aside' WHEN run_at > engine.now() THEN 'scheduled' ELSE 'ready' END AS status,
            attempt, crashes, unique_key, run_at, created_at, NULL::jsonb AS failure, payload, NULL::timestamptz AS finished_at, 0 AS place
     FROM engine.job WHERE id = $1
     UNION ALL

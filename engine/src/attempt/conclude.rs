@@ -9,10 +9,15 @@ use crate::failure::{Class, Effect, Failure, Result, Stop};
 use crate::retry::{self, Retry};
 use crate::run::Ending;
 
+/// How long a job of an unknown kind waits until somebody else may have it.
+const UNKNOWN_PAUSE: Duration = Duration::from_secs(1);
+
 /// How the job's code ended.
 pub(super) enum CodeEnded {
     Stopped(Result),
     Panicked(String),
+    /// It failed, and what it had done has been undone.
+    Undone(Failure),
 }
 
 pub(super) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
@@ -25,7 +30,8 @@ pub(super) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 
 /// The end of an attempt that panicked outside the job's own code.
 pub(super) fn panicked(job: &Claimed, panic: &(dyn std::any::Any + Send)) -> Option<Change> {
-    let ending = Ending { degraded: false, waiting: false, step: None };
+    let ending =
+        Ending { degraded: false, waiting: false, step: None, step_retry: None, undoing: false };
     let ended = CodeEnded::Panicked(panic_text(panic));
     conclude(job, Retry::DEFAULT, ended, Change::of(job.claim), ending)
 }
@@ -39,7 +45,7 @@ pub(super) fn conclude(
     ending: Ending,
 ) -> Option<Change> {
     let note = |change: &mut Change, failure: &Failure, retry_in| {
-        change.failures.push(AttemptFailure {
+        change.extras().failures.push(AttemptFailure {
             attempt: job.attempt,
             step: ending.step,
             failure: failure.clone(),
@@ -58,21 +64,34 @@ pub(super) fn conclude(
             Finish::Dead { reason: Dead::Failed, failure: Box::new(failure) }
         }
         CodeEnded::Stopped(Err(Stop::Failed(failure))) => {
-            let delay = retry.delay(failure.class, job.attempt.unsigned_abs(), retry::random());
+            let (policy, attempt) = ending
+                .step_retry
+                .as_deref()
+                .copied()
+                .unwrap_or((retry, job.attempt.unsigned_abs()));
+            let delay = policy.delay(failure.class, attempt, retry::random());
             note(&mut change, &failure, delay);
+            let counts = ending.step_retry.is_none();
             match delay {
-                Some(delay) => Finish::Again { delay, counts: true, crashed: false },
-                None if failure.class == Class::UnknownOutcome => {
+                Some(delay) => Finish::Again { delay, counts, crashed: false },
+                // What could not be undone needs a person as much as what nobody knows of.
+                None if failure.class == Class::UnknownOutcome || ending.undoing => {
                     Finish::Dead { reason: Dead::Review, failure: Box::new(failure) }
                 }
                 None => Finish::Dead { reason: Dead::Failed, failure: Box::new(failure) },
             }
         }
+        CodeEnded::Undone(failure) => {
+            note(&mut change, &failure, None);
+            Finish::Dead { reason: Dead::Undone, failure: Box::new(failure) }
+        }
         CodeEnded::Panicked(text) => crashed(job, &mut change, &text, note),
     });
-    // What a run enqueues goes out when it ends well, together with its last checkpoint (L8).
-    if !matches!(change.finish, Some(Finish::Completed | Finish::Degraded)) {
-        change.enqueue.clear();
+    // What a run enqueues and gives goes out when it ends well, together with its last checkpoint (L8).
+    let is_good = matches!(change.finish, Some(Finish::Completed | Finish::Degraded));
+    if let Some(extras) = change.extras.as_mut().filter(|_| !is_good) {
+        extras.enqueue.clear();
+        extras.output = None;
     }
     Some(change)
 }
@@ -101,14 +120,13 @@ fn crashed(
     }
 }
 
-pub(super) fn unknown_kind(job: &Claimed, known: &str) -> Change {
-    let failure = Failure::new(
-        Class::ConfigurationError,
-        "unknown_kind",
-        format!("no code for kind {:?} in this version; known kinds: {known}", job.kind),
-    )
-    .action("deploy a version that knows the kind, then `autopilot jobs retry`");
-    dead(job, Dead::UnknownKind, failure)
+/// A job of a kind that this process does not know: it is given back to those who do. Claims ask for no such job; one that was
+/// started here may be.
+pub(super) fn unknown_kind(job: &Claimed) -> Change {
+    tracing::warn!(job = %job.claim.job, kind = job.kind, "this process does not know the kind; the job is given back");
+    let mut change = Change::of(job.claim);
+    change.finish = Some(Finish::Again { delay: UNKNOWN_PAUSE, counts: false, crashed: false });
+    change
 }
 
 pub(super) fn undecodable(job: &Claimed, error: &serde_json::Error) -> Change {
@@ -123,7 +141,7 @@ pub(super) fn undecodable(job: &Claimed, error: &serde_json::Error) -> Change {
 
 pub(super) fn dead(job: &Claimed, reason: Dead, failure: Failure) -> Change {
     let mut change = Change::of(job.claim);
-    change.failures.push(AttemptFailure {
+    change.extras().failures.push(AttemptFailure {
         attempt: job.attempt,
         step: None,
         failure: failure.clone(),

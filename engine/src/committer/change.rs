@@ -7,6 +7,8 @@ use crate::enqueue::NewJob;
 use crate::failure::Failure;
 use crate::lease::Claim;
 
+use uuid::Uuid;
+
 /// All that one attempt writes at once: it commits whole or not at all.
 #[derive(Debug)]
 pub(crate) struct Change {
@@ -16,9 +18,40 @@ pub(crate) struct Change {
     /// What becomes of the note in the job's row which step is under way.
     pub(crate) mark: Mark,
     pub(crate) steps: Vec<StepWrite>,
+    pub(crate) finish: Option<Finish>,
+    /// Apart, for a change is moved about a lot.
+    pub(crate) extras: Option<Box<Extras>>,
+    /// The job may have a place of what limits it: its end lets somebody else begin.
+    pub(crate) limited: bool,
+    /// Whose child the job is.
+    pub(crate) family: Option<Box<Family>>,
+}
+
+impl Family {
+    /// The child of the run that is named in what it waits for.
+    pub(crate) fn of(wakes: String) -> Option<Self> {
+        let parent = wakes.strip_prefix("child:")?.split_once('/')?.0.parse().ok()?;
+        Some(Self { parent, wakes })
+    }
+}
+
+/// What few changes write.
+#[derive(Debug, Default)]
+pub(crate) struct Extras {
     pub(crate) failures: Vec<AttemptFailure>,
     pub(crate) enqueue: Vec<NewJob>,
-    pub(crate) finish: Option<Finish>,
+    /// Children, which exist from this write on.
+    pub(crate) spawn: Vec<NewJob>,
+    /// The job's output, JSON.
+    pub(crate) output: Option<String>,
+}
+
+/// Whose child a job is, and what its end means to the parent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Family {
+    pub(crate) parent: Uuid,
+    /// What the parent waits for.
+    pub(crate) wakes: String,
 }
 
 impl Change {
@@ -28,10 +61,47 @@ impl Change {
             start: None,
             mark: Mark::Keep,
             steps: Vec::new(),
-            failures: Vec::new(),
-            enqueue: Vec::new(),
             finish: None,
+            extras: None,
+            limited: false,
+            family: None,
         }
+    }
+
+    pub(crate) fn extras(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
+    }
+
+    pub(super) fn failures(&self) -> &[AttemptFailure] {
+        self.extras.as_ref().map_or(&[], |extras| &extras.failures)
+    }
+
+    pub(super) fn enqueue(&self) -> &[NewJob] {
+        self.extras.as_ref().map_or(&[], |extras| &extras.enqueue)
+    }
+
+    pub(super) fn spawn(&self) -> &[NewJob] {
+        self.extras.as_ref().map_or(&[], |extras| &extras.spawn)
+    }
+
+    pub(super) fn output(&self) -> Option<&str> {
+        self.extras.as_ref()?.output.as_deref()
+    }
+
+    /// The child that ends with this change, if it is one.
+    pub(super) fn ended_child(&self) -> Option<&Family> {
+        let ends =
+            matches!(self.finish, Some(Finish::Completed | Finish::Degraded | Finish::Dead { .. }));
+        self.family.as_deref().filter(|_| ends)
+    }
+
+    /// The events that it is about to wait for, or lets happen.
+    pub(super) fn events(&self) -> impl Iterator<Item = &str> {
+        let waits = self.steps.iter().filter_map(|step| match step.wake.as_ref()? {
+            Wake::On { event, .. } | Wake::Until { event, .. } => Some(event.as_str()),
+            Wake::In(_) => None,
+        });
+        waits.chain(self.ended_child().map(|family| family.wakes.as_str()))
     }
 
     /// The beginning of a job that did not wait in the queue.
@@ -55,7 +125,9 @@ impl Change {
                 Finish::Again { .. } | Finish::Released | Finish::Parked | Finish::Dead { .. },
             ) => false,
         };
-        steps && ends && self.failures.is_empty() && self.enqueue.is_empty()
+        let frees = self.limited && self.finish.is_some();
+        let more = frees || self.extras.is_some() || self.ended_child().is_some();
+        steps && ends && !more
     }
 }
 
@@ -113,6 +185,8 @@ pub(crate) enum Wake {
     In(Duration),
     /// At the event, at the latest after a time.
     On { event: String, look_again: Duration },
+    /// At the event, or when this time is over, counted from when it was said first.
+    Until { event: String, time: Duration },
 }
 
 /// Where a step stands.
@@ -175,8 +249,9 @@ pub(crate) enum Dead {
     Failed,
     Quarantined,
     Review,
-    UnknownKind,
     Undecodable,
+    /// It failed, and what it had done has been undone.
+    Undone,
 }
 
 impl Dead {
@@ -185,8 +260,8 @@ impl Dead {
             Self::Failed => "failed",
             Self::Quarantined => "quarantined",
             Self::Review => "review",
-            Self::UnknownKind => "unknown_kind",
             Self::Undecodable => "undecodable",
+            Self::Undone => "undone",
         }
     }
 }

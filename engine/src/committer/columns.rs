@@ -40,6 +40,7 @@ pub(super) struct Starts<'c> {
     pub(super) kinds: Vec<&'c str>,
     pub(super) queues: Vec<&'c str>,
     pub(super) priorities: Vec<i16>,
+    pub(super) shares: Vec<i32>,
     pub(super) payloads: Vec<&'c str>,
     pub(super) plans: Vec<Option<&'c str>>,
     /// The step that each begins with.
@@ -53,6 +54,7 @@ impl<'c> Starts<'c> {
         self.kinds.push(&job.kind);
         self.queues.push(&job.queue);
         self.priorities.push(job.priority.number());
+        self.shares.push(job.share);
         self.payloads.push(&job.payload);
         self.plans.push(job.plan.as_deref());
         self.begins.push(job.first_step);
@@ -138,6 +140,8 @@ pub(super) struct Steps<'c> {
     pub(super) events: Vec<Option<&'c str>>,
     pub(super) delays: Vec<Option<f64>>,
     pub(super) took: Vec<f64>,
+    /// It stops waiting when that time is over.
+    pub(super) ends: Vec<bool>,
 }
 
 impl<'c> Steps<'c> {
@@ -158,7 +162,9 @@ impl<'c> Steps<'c> {
 
     fn push(&mut self, claim: Claim, step: &'c StepWrite) {
         let (event, delay) = match &step.wake {
-            Some(Wake::On { event, look_again }) => (Some(event.as_str()), Some(look_again)),
+            Some(Wake::On { event, look_again: time } | Wake::Until { event, time }) => {
+                (Some(event.as_str()), Some(time))
+            }
             Some(Wake::In(delay)) => (None, Some(delay)),
             None => (None, None),
         };
@@ -173,5 +179,6 @@ impl<'c> Steps<'c> {
         self.events.push(event);
         self.delays.push(delay.map(std::time::Duration::as_secs_f64));
         self.took.push(step.took.as_secs_f64());
+        self.ends.push(matches!(step.wake, Some(Wake::Until { .. })));
     }
 }

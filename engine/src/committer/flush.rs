@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use sqlx::{Connection, PgConnection};
+use uuid::Uuid;
 
 use super::CommitError;
 use super::change::Change;
@@ -12,6 +13,7 @@ use super::writes::write_owned;
 use crate::enqueue::EnqueueError;
 use crate::ids::{JobId, WorkerId};
 use crate::lease::Claim;
+use crate::loops::listen::Waker;
 
 /// Which of the flushed changes held: those whose attempt still owned its job.
 #[derive(Debug)]
@@ -118,23 +120,47 @@ async fn flush_mixed(
         &rows.starting.begins as &[Option<&str>],
         &rows.going_on,
         &rows.ending,
+        &rows.starting.shares,
     );
     flush.fetch_one(conn).await
 }
 
-/// Writes changes of any kind in one transaction of several statements. Returns the claims that held.
+/// Writes changes of any kind in one transaction of several statements, and tells who may find work then. Returns the claims
+/// that held.
 pub(super) async fn flush_any(
     conn: &mut PgConnection,
     worker: WorkerId,
     changes: &[&Change],
+    waker: &Waker,
 ) -> Result<Held, EnqueueError> {
     let mut tx = conn.begin().await?;
+    lock_first(&mut tx, changes).await?;
     let owned = fence(&mut tx, worker, changes).await?;
     let ours: Vec<&Change> =
         changes.iter().copied().filter(|change| owned.contains(&change.claim)).collect();
-    write_owned(&mut tx, worker, &ours).await?;
+    let hints = write_owned(&mut tx, worker, &ours).await?;
     tx.commit().await?;
+    for hint in hints {
+        waker.wake(hint);
+    }
     Ok(Held::Only(owned))
+}
+
+/// What is locked before the jobs themselves: events that are waited for or happen, then children that end and their parents
+/// together, so that everybody locks in one order.
+async fn lock_first(conn: &mut PgConnection, changes: &[&Change]) -> Result<(), sqlx::Error> {
+    let events: Vec<&str> = changes.iter().flat_map(|change| change.events()).collect();
+    if !events.is_empty() {
+        sqlx::query_file!("sql/event/lock.sql", &events as &[&str]).fetch_all(&mut *conn).await?;
+    }
+    let parents: Vec<Uuid> =
+        changes.iter().filter_map(|change| Some(change.ended_child()?.parent)).collect();
+    if !parents.is_empty() {
+        let own = changes.iter().map(|change| change.claim.job.uuid());
+        let all: Vec<Uuid> = own.chain(parents).collect();
+        sqlx::query_file!("sql/family/lock.sql", &all).fetch_all(conn).await?;
+    }
+    Ok(())
 }
 
 /// Locks the jobs that the attempts still own.
@@ -156,7 +182,9 @@ pub(super) fn is_refusal(error: &EnqueueError) -> bool {
             .as_database_error()
             .and_then(|error| error.code())
             .is_some_and(|code| code.starts_with("22") || code.starts_with("23")),
-        EnqueueError::Encode { .. } | EnqueueError::Contended { .. } => true,
+        EnqueueError::Encode { .. }
+        | EnqueueError::Invalid { .. }
+        | EnqueueError::Contended { .. } => true,
         EnqueueError::Unknown => false,
     }
 }
@@ -165,6 +193,7 @@ pub(super) fn refusal(error: EnqueueError) -> CommitError {
     match error {
         EnqueueError::Database(error) => CommitError::Refused(error),
         error @ (EnqueueError::Encode { .. }
+        | EnqueueError::Invalid { .. }
         | EnqueueError::Contended { .. }
         | EnqueueError::Unknown) => CommitError::Enqueue(error),
     }

@@ -16,6 +16,7 @@ use crate::group::Group;
 use crate::ids::WorkerId;
 use crate::lease::Claim;
 use crate::line::Line;
+use crate::loops::listen::Waker;
 
 /// The first pause after a failed flush; it doubles up to a second.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
@@ -26,6 +27,7 @@ pub(super) struct Writer {
     line: Line,
     pool: PgPool,
     worker: WorkerId,
+    waker: Waker,
     /// Cancelled when the incarnation is over: nothing that it writes counts any more.
     ended: CancellationToken,
 }
@@ -43,11 +45,12 @@ impl Writer {
     pub(super) fn new(
         pool: PgPool,
         worker: WorkerId,
+        waker: Waker,
         ended: CancellationToken,
         number: usize,
     ) -> Self {
         let line = Line::by_keys(&pool, &format!("committer {number}"));
-        Self { line, pool, worker, ended }
+        Self { line, pool, worker, waker, ended }
     }
 
     /// Writes a batch, however often it takes, and answers; or gives up at the end of the incarnation.
@@ -101,14 +104,14 @@ impl Writer {
 
     async fn flush(&mut self, batch: &Batch, again: bool) -> Result<Held, EnqueueError> {
         let changes: Vec<&Change> = batch.iter().map(|pending| &pending.change).collect();
-        let worker = self.worker;
+        let (worker, waker) = (self.worker, self.waker.clone());
         let ordinary = changes.iter().all(|change| change.is_ordinary());
         self.line
             .run(async |conn| {
                 if ordinary {
                     flush::flush_ordinary(conn, worker, &changes, again).await
                 } else {
-                    flush::flush_any(conn, worker, &changes).await
+                    flush::flush_any(conn, worker, &changes, &waker).await
                 }
             })
             .await

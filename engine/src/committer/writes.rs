@@ -5,32 +5,41 @@ use std::time::Duration;
 
 use serde_json::Value;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::Dead;
 use super::change::{AttemptFailure, Change, Finish, Mark};
 use super::columns::{Steps, claims, mark, outcome};
+use super::neighbours;
 use crate::enqueue::{EnqueueError, NewJob, enqueue};
 use crate::ids::WorkerId;
 use crate::lease::Claim;
+use crate::loops::hints::Hint;
 
-/// Writes changes whose jobs the transaction has locked already.
+/// Writes changes whose jobs the transaction has locked already. Says where there is work now, for hints after the commit.
 pub(crate) async fn write_owned(
     conn: &mut PgConnection,
     worker: WorkerId,
     ours: &[&Change],
-) -> Result<(), EnqueueError> {
+) -> Result<Vec<Hint>, EnqueueError> {
+    neighbours::spawn(&mut *conn, ours).await?;
     save_steps(&mut *conn, ours).await?;
+    neighbours::look_once_more(&mut *conn, ours).await?;
     mark_steps(&mut *conn, ours).await?;
     save_failures(&mut *conn, ours).await?;
+    save_outputs(&mut *conn, ours).await?;
     finish(&mut *conn, worker, ours).await?;
     reschedule(&mut *conn, worker, ours).await?;
     bury(&mut *conn, worker, ours).await?;
-    let jobs: Vec<NewJob> = ours.iter().flat_map(|change| change.enqueue.iter().cloned()).collect();
+    let jobs: Vec<NewJob> =
+        ours.iter().flat_map(|change| change.enqueue().iter().cloned()).collect();
     if !jobs.is_empty() {
         // Existing is as good as new here: somebody enqueued the same before us.
         drop(enqueue(&mut *conn, &jobs).await?);
     }
-    Ok(())
+    let mut hints: Vec<Hint> = jobs.iter().map(Hint::from).collect();
+    hints.extend(neighbours::let_go_on(conn, ours).await?);
+    Ok(hints)
 }
 
 async fn save_steps(conn: &mut PgConnection, changes: &[&Change]) -> Result<(), sqlx::Error> {
@@ -51,9 +60,21 @@ async fn save_steps(conn: &mut PgConnection, changes: &[&Change]) -> Result<(), 
         &rows.events as &[Option<&str>],
         &rows.delays as &[Option<f64>],
         &rows.took,
+        &rows.ends,
     )
     .execute(conn)
     .await?;
+    Ok(())
+}
+
+async fn save_outputs(conn: &mut PgConnection, changes: &[&Change]) -> Result<(), sqlx::Error> {
+    let (jobs, outputs): (Vec<Uuid>, Vec<&str>) = changes
+        .iter()
+        .filter_map(|change| Some((change.claim.job.uuid(), change.output()?)))
+        .unzip();
+    if !jobs.is_empty() {
+        sqlx::query_file!("sql/save_outputs.sql", &jobs, &outputs as &[&str]).execute(conn).await?;
+    }
     Ok(())
 }
 
@@ -75,7 +96,7 @@ async fn mark_steps(conn: &mut PgConnection, changes: &[&Change]) -> Result<(), 
 async fn save_failures(conn: &mut PgConnection, changes: &[&Change]) -> Result<(), sqlx::Error> {
     let failures: Vec<(&Change, &AttemptFailure)> = changes
         .iter()
-        .flat_map(|change| change.failures.iter().map(move |failure| (*change, failure)))
+        .flat_map(|change| change.failures().iter().map(move |failure| (*change, failure)))
         .collect();
     if failures.is_empty() {
         return Ok(());

@@ -100,8 +100,7 @@ impl Writer {
         if batch.is_empty() {
             return;
         }
-        let queues: HashSet<&str> = batch.iter().map(|(job, _)| job.queue.as_str()).collect();
-        let hints = self.hints.take(&queues, &self.pool);
+        let hints = self.hints.take(batch.iter().map(|(job, _)| job), &self.pool);
         match self.insert(&batch, &hints).await {
             Ok(answers) => {
                 for ((_, answer), enqueued) in batch.into_iter().zip(answers) {

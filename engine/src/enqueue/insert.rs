@@ -1,4 +1,4 @@
-//! The two statements that bring jobs into the queue: one for jobs with keys, one for jobs without.
+//! The two statements that bring jobs into the queue: one for jobs with keys or limits, one for jobs without.
 
 use std::collections::HashSet;
 
@@ -30,8 +30,8 @@ pub(super) enum Keys {
 #[derive(Debug)]
 pub(super) struct Inserted {
     pub(super) new: Vec<JobId>,
-    /// The jobs whose idempotency key had not been used.
-    pub(super) keys: HashSet<JobId>,
+    /// The jobs whose idempotency key is theirs.
+    pub(super) keyed: HashSet<JobId>,
 }
 
 /// Inserts those jobs whose keys are free.
@@ -42,9 +42,20 @@ pub(super) async fn insert(
     along: &Along<'_>,
 ) -> Result<Inserted, sqlx::Error> {
     let columns = Columns::of(jobs);
-    let uniques: Vec<Option<&str>> = jobs.iter().map(|job| job.unique.as_deref()).collect();
+    let uniques: Vec<Option<&str>> = jobs.iter().map(|job| job.unique_key()).collect();
     let plans: Vec<Option<&str>> = jobs.iter().map(|job| job.plan.as_deref()).collect();
-    let keyed: Vec<bool> = jobs.iter().map(|job| job.key.is_some() && keys == Keys::Take).collect();
+    let limits: Vec<Option<&str>> = jobs.iter().map(|job| job.limits.as_deref()).collect();
+    let (tags, tagged): (Vec<&str>, Vec<Uuid>) = jobs
+        .iter()
+        .flat_map(|job| job.tags.iter().map(|tag| (tag.as_str(), job.id.uuid())))
+        .unzip();
+    let wakes: Vec<Option<&str>> =
+        jobs.iter().map(|job| job.family.as_ref().map(|family| family.wakes.as_str())).collect();
+    let (own_keys, windows): (Vec<Option<Uuid>>, Vec<Option<f64>>) = jobs
+        .iter()
+        .map(|job| job.key.filter(|_| keys == Keys::Take))
+        .map(|key| (key.map(|key| key.id), key.and_then(|key| Some(key.window?.as_secs_f64()))))
+        .unzip();
     let rows = sqlx::query_file!(
         "sql/enqueue.sql",
         &columns.ids,
@@ -57,26 +68,32 @@ pub(super) async fn insert(
         &uniques as &[Option<&str>],
         &columns.payloads as &[&str],
         &plans as &[Option<&str>],
-        &keyed,
+        &own_keys as &[Option<Uuid>],
         crate::VERSION,
         along.guard,
         &along.hints as &[&str],
+        &columns.shares,
+        &limits as &[Option<&str>],
+        &windows as &[Option<f64>],
+        &tags as &[&str],
+        &tagged,
+        &wakes as &[Option<&str>],
     )
     .fetch_all(conn)
     .await?;
     let (mut new, mut taken) = (Vec::with_capacity(rows.len()), HashSet::new());
     for row in rows {
         let id = JobId::from(row.id);
-        if row.new {
-            new.push(id);
-        } else {
+        if row.key.is_some() {
             taken.insert(id);
+        } else {
+            new.push(id);
         }
     }
-    Ok(Inserted { new, keys: taken })
+    Ok(Inserted { new, keyed: taken })
 }
 
-/// Inserts jobs that have no key of any kind: all of them, or the database refuses.
+/// Inserts jobs that have no key of any kind, no limit and no tag: all of them, or the database refuses.
 pub(super) async fn insert_plain(
     conn: &mut PgConnection,
     jobs: &[&NewJob],
@@ -106,6 +123,7 @@ pub(super) async fn insert_plain(
         crate::VERSION,
         along.guard,
         &along.hints as &[&str],
+        &columns.shares,
     )
     .execute(conn)
     .await?;
@@ -119,6 +137,7 @@ struct Columns<'j> {
     kinds: Vec<&'j str>,
     queues: Vec<&'j str>,
     priorities: Vec<i16>,
+    shares: Vec<i32>,
     run_ats: Vec<Option<DateTime<Utc>>>,
     delays: Vec<Option<f64>>,
     payloads: Vec<&'j str>,
@@ -133,6 +152,7 @@ impl<'j> Columns<'j> {
             kinds: jobs.iter().map(|job| job.kind.as_str()).collect(),
             queues: jobs.iter().map(|job| job.queue.as_str()).collect(),
             priorities: jobs.iter().map(|job| job.priority.number()).collect(),
+            shares: jobs.iter().map(|job| job.share).collect(),
             run_ats,
             delays,
             payloads: jobs.iter().map(|job| job.payload.as_str()).collect(),
@@ -146,4 +166,27 @@ const fn due(due: Due) -> (Option<DateTime<Utc>>, Option<f64>) {
         Due::At(at) => (Some(at), None),
         Due::In(delay) => (None, Some(delay.as_secs_f64())),
     }
+}
+
+/// Gives the waiting jobs that were joined what those bring that joined them.
+pub(super) async fn replace(
+    conn: &mut PgConnection,
+    joined: &[(JobId, &NewJob)],
+) -> Result<(), sqlx::Error> {
+    let ids: Vec<Uuid> = joined.iter().map(|(id, _)| id.uuid()).collect();
+    let jobs: Vec<&NewJob> = joined.iter().map(|(_, job)| *job).collect();
+    let columns = Columns::of(&jobs);
+    let limits: Vec<Option<&str>> = jobs.iter().map(|job| job.limits.as_deref()).collect();
+    sqlx::query_file!(
+        "sql/enqueue_replace.sql",
+        &ids,
+        &columns.priorities,
+        &columns.run_ats as &[Option<DateTime<Utc>>],
+        &columns.delays as &[Option<f64>],
+        &columns.payloads as &[&str],
+        &limits as &[Option<&str>],
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }

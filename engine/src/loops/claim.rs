@@ -4,6 +4,7 @@
 
 mod doubt;
 mod look;
+mod row;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,16 +14,18 @@ use sqlx::PgPool;
 use tokio::sync::{Mutex, Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use super::hints::{Heed, Hinted};
 use super::jittered;
+use super::judge::Limited;
+use super::lanes::LaneId;
 use super::proof::Proof;
 use super::queues::Queues;
-use crate::attempt::Claimed;
 use crate::config::WorkerConfig;
-use crate::ids::{JobId, WorkspaceId};
-use crate::lease::{Claim, Lease};
+use crate::lease::Lease;
 use crate::line::Line;
-use crate::runner::{Hand, Ticket};
+use crate::runner::Hand;
 use doubt::Doubt;
+use row::{Row, Taken};
 
 /// While jobs are being claimed, what late committers left behind is looked for this often.
 const SWEEP: Duration = Duration::from_millis(500);
@@ -37,6 +40,8 @@ pub(crate) struct Alarm {
     pub(crate) work: Arc<Notify>,
     /// A slot is free again.
     pub(crate) freed: Arc<Notify>,
+    /// Which lanes somebody has named as having something, and where to look.
+    pub(crate) hinted: Arc<Hinted>,
 }
 
 /// Claims for all queues of a process. There is one claimer per process, so what it holds is known at one place.
@@ -46,6 +51,8 @@ pub(crate) struct Claimer {
     line: Line,
     lease: Arc<Lease>,
     hands: mpsc::Sender<Hand>,
+    judge: mpsc::Sender<Vec<Limited>>,
+    kinds: Vec<String>,
     queues: Queues,
     proof: Proof,
     /// Locked while a claim is under way.
@@ -53,6 +60,7 @@ pub(crate) struct Claimer {
     batch: usize,
     poll: (Duration, Duration),
     looked: Instant,
+    weighed: Option<Instant>,
     kept: Instant,
     doubt: Option<Doubt>,
 }
@@ -63,12 +71,15 @@ impl Claimer {
         pool: PgPool,
         lease: Arc<Lease>,
         hands: mpsc::Sender<Hand>,
+        judge: mpsc::Sender<Vec<Limited>>,
+        kinds: Vec<String>,
         config: &WorkerConfig,
     ) -> Result<Self, sqlx::Error> {
-        let mut queues = Queues::new(&config.queues);
+        let mut queues = Queues::new(&config.queues, config.ageing);
         let names = queues.names();
         for row in sqlx::query_file!("sql/lane_load.sql", &names).fetch_all(&pool).await? {
-            queues.kept(&row.queue, row.lane, row.safe);
+            let lane = LaneId { number: row.lane, share: row.share };
+            queues.kept(&row.queue, lane, row.safe);
         }
         let now = Instant::now();
         Ok(Self {
@@ -76,12 +87,15 @@ impl Claimer {
             pool,
             lease,
             hands,
+            judge,
+            kinds,
             queues,
             proof: Proof::new(),
             claiming: Arc::default(),
             batch: config.claim_batch,
             poll: (config.poll_min, config.poll_max),
             looked: now,
+            weighed: None,
             kept: now,
             doubt: None,
         })
@@ -147,6 +161,9 @@ impl Claimer {
             if claim_first {
                 pause = self.poll.0;
             }
+            if alarm.hinted.take(|queue, lane| self.queues.expect(queue, lane)) == Heed::Look {
+                claim_first = false;
+            }
         }
     }
 
@@ -174,20 +191,22 @@ impl Claimer {
         let claiming = Arc::clone(&self.claiming).lock_owned().await;
         let Some(asked) = self.queues.ask(self.batch) else { return Ok(0) };
         let worker = self.lease.worker.uuid();
-        let [resumed, critical, high, normal, low] = &asked.marks;
         let rows = self
             .line
             .run(async |conn| {
-                let claim = sqlx::query_file!(
+                let claim = sqlx::query_file_as!(
+                    Row,
                     "sql/claim.sql",
                     &asked.names,
                     &asked.free,
-                    resumed,
-                    critical,
-                    high,
-                    normal,
-                    low,
-                    worker
+                    &asked.first_lanes,
+                    &asked.last_lanes,
+                    &asked.numbers,
+                    &asked.shares,
+                    &asked.marks,
+                    &asked.most,
+                    worker,
+                    &self.kinds
                 );
                 claim.fetch_all(conn).await
             })
@@ -199,35 +218,41 @@ impl Claimer {
                 return Err(error);
             }
         };
-        let (mut hand, mut claimed) = (Hand::with_capacity(rows.len()), HashMap::new());
+        let (mut hand, mut limited) = (Hand::with_capacity(rows.len()), Vec::new());
+        let mut claimed = HashMap::new();
         for row in rows {
-            let Some(slot) = self.queues.admit(&row.queue, row.lane, row.run_at) else {
+            let lane = row.lane();
+            let Some(slot) = self.queues.admit(&row.queue, lane, row.run_at) else {
                 continue; // Only queues that were asked for come back, as many jobs as there are slots.
             };
-            *claimed.entry(row.queue).or_insert(0) += 1;
-            let job = Claimed {
-                claim: Claim { job: JobId::from(row.id), token: row.token },
-                workspace: WorkspaceId::from(row.workspace),
-                kind: row.kind,
-                attempt: row.attempt,
-                crashes: row.crashes,
-                begun: row.step.map(|step| (step, row.starts)),
-                foreseen: None,
-                payload: row.payload,
-            };
-            hand.push(Ticket { job, slot });
+            if let Some(place) = asked.place(&row.queue) {
+                *claimed.entry((place, lane)).or_insert(0) += 1;
+            }
+            match row.taken(slot) {
+                Taken::Free(ticket) => hand.push(ticket),
+                Taken::Limited(job) => limited.push(job),
+            }
         }
         self.queues.release();
         drop(claiming);
-        self.queues.note_backlogs(&asked, &claimed);
-        let count = hand.len();
-        if count > 0 {
-            // All are held before the first is handed on, so that a drain meanwhile gives back every one.
-            self.lease.hold(hand.iter().map(|ticket| ticket.job.claim));
-            // Refused where the process stops: what was claimed is given back with the rest.
+        self.queues.note(&asked, &claimed);
+        Ok(self.hand_on(hand, limited).await)
+    }
+
+    /// Hands on what was claimed; how many jobs that is.
+    async fn hand_on(&self, hand: Hand, limited: Vec<Limited>) -> usize {
+        // All are held before the first is handed on, so that a drain meanwhile gives back every one.
+        let tickets = hand.iter().chain(limited.iter().map(|limited| &limited.ticket));
+        self.lease.hold(tickets.map(|ticket| ticket.job.claim));
+        let count = hand.len() + limited.len();
+        // Refused where the process stops: what was claimed is given back with the rest.
+        if !hand.is_empty() {
             drop(self.hands.send(hand).await);
         }
-        Ok(count)
+        if !limited.is_empty() {
+            drop(self.judge.send(limited).await);
+        }
+        count
     }
 }
 

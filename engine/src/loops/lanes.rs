@@ -1,40 +1,37 @@
-//! Where each lane's claims start. Finished jobs leave dead index entries behind, and while somebody holds an old
+//! Where each lane's claims may start. Finished jobs leave dead index entries behind, and while somebody holds an old
 //! snapshot open vacuum cannot remove them; a claim that starts at the mark never walks them.
 //!
 //! The *fast* mark follows what this process has claimed. The *safe* mark is proven (see `proof`): no transaction that
 //! could still bring a row below it is open. A look from the safe mark finds what late committers left behind the fast one.
 
+mod lane;
+
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// How far the fast mark stays behind what was claimed: rows are stamped shortly before they commit.
-const SLACK: TimeDelta = TimeDelta::milliseconds(20);
+pub(super) use lane::Lane;
+pub(crate) use lane::LaneId;
+use lane::SLACK;
 
-/// Their numbers in rows, best first: what had begun and lost its process, then the priorities.
-const NUMBERS: [i16; 5] = [-1, 0, 1, 2, 3];
+/// A share in which nothing has stood for so long is forgotten; if something comes, it is found like a new one.
+const FORGET: TimeDelta = TimeDelta::hours(1);
 
-/// A value for each lane.
-pub(crate) type PerLane<T> = [T; NUMBERS.len()];
+/// The numbers of the lanes in rows, best first: what had begun and lost its process, then the priorities.
+pub(super) const NUMBERS: [i16; 5] = [-1, 0, 1, 2, 3];
 
-/// The marks of one queue, a pair for each lane.
+/// The lanes of one queue that are known: everybody's, and those of workspaces in which something stands or stood lately.
 #[derive(Debug)]
 pub(crate) struct Lanes {
-    lanes: PerLane<Lane>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Lane {
-    fast: DateTime<Utc>,
-    safe: DateTime<Utc>,
-    /// The safe mark as it was kept last.
-    kept: DateTime<Utc>,
-    /// When the last job that was claimed was due: what the kept mark has to pass.
-    claimed: DateTime<Utc>,
+    lanes: BTreeMap<LaneId, Lane>,
+    /// The safe mark of every lane that is not known.
+    floor: DateTime<Utc>,
 }
 
 /// What a look saw of one lane.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen {
-    pub(crate) lane: i16,
+    pub(crate) lane: LaneId,
     /// When its first job that nobody has is due, or was.
     pub(crate) first: Option<DateTime<Utc>>,
     pub(crate) now: DateTime<Utc>,
@@ -42,123 +39,125 @@ pub(crate) struct Seen {
     pub(crate) proven: DateTime<Utc>,
 }
 
+/// What lies between two known lanes that are next to each other, or before the first, or after the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Gap {
+    pub(super) after: LaneId,
+    pub(super) before: LaneId,
+}
+
 impl Lanes {
-    /// Starts at the beginning of time.
-    pub(crate) const fn new() -> Self {
+    /// Everybody's lanes, from the beginning of time.
+    pub(crate) fn new() -> Self {
         let start = DateTime::UNIX_EPOCH;
-        let lane = Lane { fast: start, safe: start, kept: start, claimed: start };
-        Self { lanes: [lane; NUMBERS.len()] }
+        let lanes = NUMBERS.map(|number| (LaneId::common(number), Lane::at(start)));
+        Self { lanes: lanes.into(), floor: start }
     }
 
     /// Starts a lane at the mark that was kept.
-    pub(crate) fn kept(&mut self, lane: i16, safe: DateTime<Utc>) {
-        if let Some(lane) = self.lane(lane) {
-            *lane = Lane { fast: safe, safe, kept: safe, claimed: safe };
-        }
+    pub(crate) fn kept(&mut self, lane: LaneId, safe: DateTime<Utc>) {
+        self.lanes.insert(lane, Lane::at(safe));
     }
 
     /// The safe marks that have moved since they were kept last, and would spare a new process something to walk; they
     /// count as kept from now on. An idle lane has none.
-    pub(crate) fn take_moved(&mut self) -> Vec<(i16, DateTime<Utc>)> {
+    pub(crate) fn take_moved(&mut self) -> Vec<(LaneId, DateTime<Utc>)> {
         let mut moved = Vec::new();
-        for (number, lane) in NUMBERS.into_iter().zip(&mut self.lanes) {
+        for (id, lane) in &mut self.lanes {
             if lane.safe > lane.kept && lane.kept < lane.claimed {
                 lane.kept = lane.safe;
-                moved.push((number, lane.safe));
+                moved.push((*id, lane.safe));
             }
         }
         moved
     }
 
-    fn lane(&mut self, number: i16) -> Option<&mut Lane> {
-        let index = NUMBERS.iter().position(|known| *known == number)?;
-        self.lanes.get_mut(index)
+    /// The known lanes with their safe marks.
+    pub(super) fn safe(&self) -> impl Iterator<Item = (LaneId, DateTime<Utc>)> {
+        self.lanes.iter().map(|(id, lane)| (*id, lane.safe))
     }
 
-    pub(crate) fn fast(&self) -> PerLane<DateTime<Utc>> {
-        self.lanes.map(|lane| lane.fast)
+    /// The parts of a lane that are worth asking, everybody's first.
+    pub(super) fn worth_asking(&self, number: i16) -> impl Iterator<Item = (LaneId, &Lane)> {
+        let last = LaneId { number, share: i32::MAX };
+        self.lanes
+            .range(LaneId::common(number)..=last)
+            .filter(|(id, lane)| id.is_common() || lane.expected)
+            .map(|(id, lane)| (*id, lane))
     }
 
-    pub(crate) fn safe(&self) -> PerLane<DateTime<Utc>> {
-        self.lanes.map(|lane| lane.safe)
+    /// What lies between the known lanes.
+    pub(super) fn gaps(&self) -> impl Iterator<Item = Gap> {
+        let ends = self.lanes.keys().copied();
+        std::iter::once(LaneId::BEFORE_ALL)
+            .chain(ends.clone())
+            .zip(ends.chain(std::iter::once(LaneId::AFTER_ALL)))
+            .map(|(after, before)| Gap { after, before })
     }
 
-    /// The marks of several queues, a column for each lane.
-    pub(crate) fn columns(
-        queues: impl Iterator<Item = PerLane<DateTime<Utc>>>,
-    ) -> PerLane<Vec<DateTime<Utc>>> {
-        let mut columns: PerLane<Vec<DateTime<Utc>>> = Default::default();
-        for marks in queues {
-            for (column, mark) in columns.iter_mut().zip(marks) {
-                column.push(mark);
-            }
-        }
-        columns
+    /// Whether some workspace's own part is known.
+    pub(super) fn has_own(&self) -> bool {
+        self.lanes.len() > NUMBERS.len()
     }
 
-    /// A job was claimed that was due at `run_at`: what lies before it in its lane is claimed too.
-    pub(crate) fn claimed(&mut self, lane: i16, run_at: DateTime<Utc>) {
-        if let Some(lane) = self.lane(lane) {
+    /// Somebody says that something is due in a lane.
+    pub(super) fn expect(&mut self, lane: LaneId) {
+        let least = self.least_served(lane.number);
+        let lane = self.lanes.entry(lane).or_insert_with(|| Lane::at(self.floor));
+        lane.expect(least);
+    }
+
+    /// A job was claimed that was due at `run_at`: what lies before it in its lane is claimed too. It counts `cost` for its
+    /// workspace.
+    pub(crate) fn claimed(&mut self, lane: LaneId, run_at: DateTime<Utc>, cost: f64) {
+        if let Some(lane) = self.lanes.get_mut(&lane) {
             lane.fast = lane.fast.max(run_at - SLACK);
             lane.claimed = lane.claimed.max(run_at);
+            lane.served += cost;
+        }
+    }
+
+    /// A claim has asked for more of this lane than there was.
+    pub(super) fn emptied(&mut self, lane: LaneId) {
+        if let Some(lane) = self.lanes.get_mut(&lane) {
+            lane.expected = false;
         }
     }
 
     /// Takes in a look: raises the safe mark as far as is proven, and lowers the fast one to a job that is ready below it.
     pub(crate) fn seen(&mut self, seen: Seen) {
-        let Some(lane) = self.lane(seen.lane) else { return };
-        let first = seen.first.unwrap_or(seen.now);
-        lane.safe = lane.safe.max(first.min(seen.now).min(seen.proven) - SLACK);
-        lane.fast = lane.fast.min(first - SLACK).max(lane.safe);
+        let Seen { lane: id, first, now, proven } = seen;
+        let least = self.least_served(id.number);
+        let lane = self.lanes.entry(id).or_insert_with(|| Lane::at(DateTime::UNIX_EPOCH));
+        let begin = first.unwrap_or(now);
+        lane.safe = lane.safe.max(begin.min(now).min(proven) - SLACK);
+        lane.fast = lane.fast.min(begin - SLACK).max(lane.safe);
+        lane.first = first;
+        if first.is_some() {
+            lane.seen = now;
+        }
+        if first.is_some_and(|first| first <= now) {
+            lane.expect(least);
+        }
+    }
+
+    /// Every lane has been looked at, also those that were not known: whatever is still not known was empty. Forgets those
+    /// in which nothing has stood for long.
+    pub(super) fn all_seen(&mut self, now: DateTime<Utc>, proven: DateTime<Utc>) {
+        self.floor = self.floor.max(now.min(proven) - SLACK);
+        self.lanes
+            .retain(|id, lane| id.is_common() || lane.first.is_some() || now - lane.seen < FORGET);
+    }
+
+    /// What the workspaces that stand in a lane have had, the least of it: whoever comes back begins there, and cannot
+    /// make up for the time in which it had nothing.
+    fn least_served(&self, number: i16) -> f64 {
+        self.worth_asking(number)
+            .map(|(_, lane)| lane.served)
+            .min_by(f64::total_cmp)
+            .unwrap_or_default()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(seconds: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
-    }
-
-    fn look(first: Option<i64>, now: i64, proven: i64) -> Seen {
-        Seen { lane: 0, first: first.map(at), now: at(now), proven: at(proven) }
-    }
-
-    #[test]
-    fn the_safe_mark_waits_for_the_proof() {
-        let mut lanes = Lanes::new();
-        lanes.seen(look(None, 20, 9));
-        assert_eq!(lanes.safe()[1], at(9) - SLACK);
-    }
-
-    #[test]
-    fn a_mark_is_kept_until_it_has_passed_what_was_claimed_and_then_left_alone() {
-        let mut lanes = Lanes::new();
-        lanes.seen(look(None, 11, 10));
-        assert_eq!(lanes.take_moved(), [], "nothing was claimed");
-        lanes.claimed(0, at(20));
-        for (now, proven) in [(21, 11), (22, 21), (40, 30)] {
-            lanes.seen(look(None, now, proven));
-        }
-        assert_eq!(lanes.take_moved(), [(0, at(30) - SLACK)]);
-        lanes.seen(look(None, 50, 49));
-        assert_eq!(lanes.take_moved(), [], "an idle lane writes nothing");
-    }
-
-    #[test]
-    fn a_late_committer_lowers_the_fast_mark_again() {
-        let mut lanes = Lanes::new();
-        lanes.claimed(0, at(50));
-        assert_eq!(lanes.fast()[1], at(50) - SLACK);
-        lanes.seen(look(Some(40), 60, 0));
-        assert_eq!(lanes.fast()[1], at(40) - SLACK);
-    }
-
-    #[test]
-    fn the_safe_mark_never_passes_a_ready_job() {
-        let mut lanes = Lanes::new();
-        lanes.seen(look(Some(5), 100, 90));
-        assert!(lanes.safe()[1] <= at(5));
-    }
-}
+mod tests;

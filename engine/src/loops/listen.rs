@@ -2,16 +2,16 @@
 //! transaction and at most once per queue and short interval, because Postgres serialises the commits of
 //! transactions that notify.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::hints::DEBOUNCE;
+use super::claim::Alarm;
+use super::hints::{DEBOUNCE, Hint, payloads};
 
 const CHANNEL: &str = "autopilot";
 
@@ -21,70 +21,74 @@ const RECONNECT: Duration = Duration::from_secs(2);
 /// Tells other processes that a queue has work; cheap to clone. Call it after the commit.
 #[derive(Debug, Clone)]
 pub struct Waker {
-    queues: mpsc::UnboundedSender<String>,
+    hints: mpsc::UnboundedSender<Hint>,
 }
 
 impl Waker {
     /// Starts the task that sends the hints.
     #[must_use]
     pub fn start(pool: PgPool) -> Self {
-        let (queues, inbox) = mpsc::unbounded_channel();
+        let (hints, inbox) = mpsc::unbounded_channel();
         tokio::spawn(send(pool, inbox));
-        Self { queues }
+        Self { hints }
     }
 
-    /// A hint that `queue` has work. Never blocks and never fails: without it the next poll finds the work.
-    pub fn wake(&self, queue: &str) {
-        drop(self.queues.send(queue.to_owned()));
+    /// A hint at a queue or a job. Never blocks and never fails: without it the next poll finds the work.
+    pub fn wake(&self, hint: impl Into<Hint>) {
+        drop(self.hints.send(hint.into()));
     }
 }
 
-/// One hint that `queue` has work, for a program that ends right after its commit.
+/// One hint at a queue or a job, for a program that ends right after its commit.
 ///
 /// It never fails: without it the next poll finds the work.
-pub async fn hint(pool: &PgPool, queue: &str) {
-    hint_all(pool, &[queue.to_owned()]).await;
+pub async fn hint(pool: &PgPool, hint: impl Into<Hint>) {
+    send_all(pool, &[hint.into().payload()]).await;
 }
 
-/// One hint for each of these queues.
+/// One hint for what is everybody's in each of these queues.
 pub(crate) async fn hint_all(pool: &PgPool, queues: &[String]) {
-    if queues.is_empty() {
+    send_all(pool, queues).await;
+}
+
+/// Sends hints as they are written.
+pub(crate) async fn send_all(pool: &PgPool, payloads: &[String]) {
+    if payloads.is_empty() {
         return;
     }
-    let sent = sqlx::query_file!("sql/hint.sql", queues).execute(pool);
+    let sent = sqlx::query_file!("sql/hint.sql", payloads).execute(pool);
     if let Err(error) = sent.await {
-        tracing::debug!(%error, ?queues, "no hint was sent; the next poll finds the work");
+        tracing::debug!(%error, ?payloads, "no hint was sent; the next poll finds the work");
     }
 }
 
-async fn send(pool: PgPool, mut inbox: mpsc::UnboundedReceiver<String>) {
+async fn send(pool: PgPool, mut inbox: mpsc::UnboundedReceiver<Hint>) {
     while let Some(first) = inbox.recv().await {
-        let mut queues = HashSet::from([first]);
-        while let Ok(queue) = inbox.try_recv() {
-            queues.insert(queue);
+        let mut queues: HashMap<String, HashSet<Hint>> = HashMap::new();
+        let mut next = Some(first);
+        while let Some(hint) = next {
+            queues.entry(hint.queue().to_owned()).or_default().insert(hint);
+            next = inbox.try_recv().ok();
         }
-        hint_all(&pool, &Vec::from_iter(queues)).await;
+        let hints = queues.into_iter().flat_map(|(queue, hints)| payloads(&queue, hints));
+        send_all(&pool, &Vec::from_iter(hints)).await;
         tokio::time::sleep(DEBOUNCE).await;
     }
 }
 
 /// Passes hints for our queues on to the claim loop.
-pub(crate) async fn run(
-    pool: PgPool,
-    queues: Vec<String>,
-    work: Arc<Notify>,
-    stop: CancellationToken,
-) {
+pub(crate) async fn run(pool: PgPool, queues: Vec<String>, alarm: Alarm, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let listening = async {
             let mut listener = PgListener::connect_with(&pool).await?;
             listener.listen(CHANNEL).await?;
             // What came while nobody listened has to be looked for.
-            work.notify_one();
+            alarm.work.notify_one();
             loop {
-                let hint = listener.recv().await?;
-                if queues.iter().any(|queue| queue == hint.payload()) {
-                    work.notify_one();
+                let hint = Hint::parse(listener.recv().await?.payload());
+                if queues.iter().any(|queue| queue == hint.queue()) {
+                    alarm.hinted.push(hint);
+                    alarm.work.notify_one();
                 }
             }
         };

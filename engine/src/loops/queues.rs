@@ -1,4 +1,6 @@
-//! The queues that a process serves: their free slots, their marks, and whether there may be more to claim.
+//! The queues that a process serves: their free slots, their lanes, and whether there may be more to claim.
+
+mod rows;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,14 +9,26 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::lanes::{Lanes, PerLane, Seen};
+use super::lanes::{LaneId, Lanes, Seen};
+use super::order::{Weights, order};
+use rows::Marks;
+pub(super) use rows::{Asked, Questions};
+
+/// A look that found so many lanes that nobody knew, in one gap, has not found all.
+const FOUND: usize = 1_000;
 
 /// All queues of a process.
 #[derive(Debug)]
 pub(super) struct Queues {
     queues: Vec<Queue>,
     places: HashMap<String, usize>,
+    weights: ShareWeights,
+    ageing: Duration,
 }
+
+/// What the workspaces' shares weigh where somebody has said so.
+#[derive(Debug, Default)]
+pub(super) struct ShareWeights(HashMap<i32, f64>);
 
 #[derive(Debug)]
 struct Queue {
@@ -30,26 +44,15 @@ struct Queue {
     backlog: bool,
 }
 
-/// What a claim asks for, a row for each queue.
-#[derive(Debug)]
-pub(super) struct Asked {
-    pub(super) names: Vec<String>,
-    pub(super) free: Vec<i64>,
-    /// A column for each lane.
-    pub(super) marks: PerLane<Vec<DateTime<Utc>>>,
-}
-
-/// Safe marks to keep, a row each.
-#[derive(Debug, Default)]
-pub(super) struct Moved {
-    pub(super) queues: Vec<String>,
-    pub(super) lanes: Vec<i16>,
-    pub(super) safe: Vec<DateTime<Utc>>,
+impl Weights for ShareWeights {
+    fn of(&self, share: i32) -> f64 {
+        self.0.get(&share).copied().unwrap_or(1.0)
+    }
 }
 
 impl Queues {
     /// Queues with so many slots each.
-    pub(super) fn new(slots: &[(String, usize)]) -> Self {
+    pub(super) fn new(slots: &[(String, usize)], ageing: Duration) -> Self {
         let queues: Vec<Queue> = slots
             .iter()
             .map(|(name, slots)| Queue {
@@ -64,7 +67,7 @@ impl Queues {
             .collect();
         let places =
             queues.iter().enumerate().map(|(at, queue)| (queue.name.clone(), at)).collect();
-        Self { queues, places }
+        Self { queues, places, weights: ShareWeights::default(), ageing }
     }
 
     pub(super) fn names(&self) -> Vec<String> {
@@ -91,7 +94,7 @@ impl Queues {
     /// What to claim: as many as there are free slots, `batch` of a queue at most. The slots are reserved until
     /// [`release`](Self::release): jobs that begin here without a claim take slots at any time.
     pub(super) fn ask(&mut self, batch: usize) -> Option<Asked> {
-        let (mut names, mut free, mut marks) = (Vec::new(), Vec::new(), Vec::new());
+        let mut asked = Asked::default();
         for queue in &mut self.queues {
             let slots = queue.slots.available_permits().min(batch);
             let reserve = u32::try_from(slots).unwrap_or(u32::MAX);
@@ -99,26 +102,26 @@ impl Queues {
                 && let Ok(reserved) = Arc::clone(&queue.slots).try_acquire_many_owned(reserve)
             {
                 queue.reserved = Some(reserved);
-                names.push(queue.name.clone());
-                free.push(i64::try_from(slots).unwrap_or(i64::MAX));
                 // An idle claim starts at the safe marks: then it sees everything, and there is little to walk.
-                marks.push(if queue.busy { queue.lanes.fast() } else { queue.lanes.safe() });
+                let wanted = order(&queue.lanes, &self.weights, slots, queue.busy, self.ageing);
+                asked.push(&queue.name, slots, &wanted);
                 (queue.busy, queue.backlog) = (false, false);
             }
         }
-        (!names.is_empty()).then(|| Asked { names, free, marks: Lanes::columns(marks.into_iter()) })
+        (!asked.names.is_empty()).then_some(asked)
     }
 
     /// Takes in a claimed job; the slot that it gets.
     pub(super) fn admit(
         &mut self,
         queue: &str,
-        lane: i16,
+        lane: LaneId,
         run_at: DateTime<Utc>,
     ) -> Option<OwnedSemaphorePermit> {
+        let cost = 1.0 / self.weights.of(lane.share);
         let queue = self.named(queue)?;
         queue.busy = true;
-        queue.lanes.claimed(lane, run_at);
+        queue.lanes.claimed(lane, run_at, cost);
         queue.reserved.as_mut()?.split(1)
     }
 
@@ -129,27 +132,52 @@ impl Queues {
         }
     }
 
-    /// Notes which queues gave as many jobs as were asked for.
-    pub(super) fn note_backlogs(&mut self, asked: &Asked, claimed: &HashMap<String, i64>) {
-        for (name, free) in asked.names.iter().zip(&asked.free) {
-            if claimed.get(name).is_some_and(|claimed| claimed >= free)
-                && let Some(queue) = self.named(name)
-            {
-                queue.backlog = true;
-            }
+    /// Notes what a claim says of the lanes that it asked: which queues may have more, and which workspaces have nothing.
+    pub(super) fn note(&mut self, asked: &Asked, claimed: &HashMap<(usize, LaneId), i64>) {
+        for (place, name) in asked.names.iter().enumerate() {
+            let Some(queue) = self.places.get(name).and_then(|at| self.queues.get_mut(*at)) else {
+                continue;
+            };
+            queue.note(asked, place, claimed);
         }
     }
 
-    /// The safe marks, a column for each lane.
-    pub(super) fn safe(&self) -> PerLane<Vec<DateTime<Utc>>> {
-        Lanes::columns(self.queues.iter().map(|queue| queue.lanes.safe()))
+    /// What a look asks: each known lane from its safe mark, and what lies between them.
+    pub(super) fn questions(&self) -> Questions {
+        let mut questions = Questions::default();
+        for queue in &self.queues {
+            for (lane, safe) in queue.lanes.safe() {
+                questions.known.push(&queue.name, lane, safe);
+            }
+            for gap in queue.lanes.gaps() {
+                questions.gaps.push(&queue.name, gap);
+            }
+        }
+        questions
     }
 
     /// Starts a lane at the mark that was kept.
-    pub(super) fn kept(&mut self, queue: &str, lane: i16, safe: DateTime<Utc>) {
+    pub(super) fn kept(&mut self, queue: &str, lane: LaneId, safe: DateTime<Utc>) {
         if let Some(queue) = self.named(queue) {
             queue.lanes.kept(lane, safe);
         }
+    }
+
+    /// Somebody says that a lane has something.
+    pub(super) fn expect(&mut self, queue: &str, lane: LaneId) {
+        if let Some(queue) = self.named(queue) {
+            queue.lanes.expect(lane);
+        }
+    }
+
+    /// Whether workspaces take turns somewhere.
+    pub(super) fn take_turns(&self) -> bool {
+        self.queues.iter().any(|queue| queue.lanes.has_own())
+    }
+
+    /// Takes in what each workspace weighs.
+    pub(super) fn weigh(&mut self, weights: impl Iterator<Item = (i32, f64)>) {
+        self.weights = ShareWeights(weights.collect());
     }
 
     /// Takes in a look at a lane: in how long its first job is due, if it could be taken then.
@@ -160,14 +188,26 @@ impl Queues {
         (queue.slots.available_permits() > 0).then_some(wait)
     }
 
+    /// A look at all lanes is over, which has found so many new ones of each queue.
+    pub(super) fn all_seen(
+        &mut self,
+        now: DateTime<Utc>,
+        proven: DateTime<Utc>,
+        found: &HashMap<String, usize>,
+    ) {
+        for queue in &mut self.queues {
+            if found.get(&queue.name).is_none_or(|found| *found < FOUND) {
+                queue.lanes.all_seen(now, proven);
+            }
+        }
+    }
+
     /// The safe marks that have moved since they were taken last.
-    pub(super) fn take_moved(&mut self) -> Moved {
-        let mut moved = Moved::default();
+    pub(super) fn take_moved(&mut self) -> Marks {
+        let mut moved = Marks::default();
         for queue in &mut self.queues {
             for (lane, safe) in queue.lanes.take_moved() {
-                moved.queues.push(queue.name.clone());
-                moved.lanes.push(lane);
-                moved.safe.push(safe);
+                moved.push(&queue.name, lane, safe);
             }
         }
         moved
@@ -175,5 +215,30 @@ impl Queues {
 
     fn named(&mut self, name: &str) -> Option<&mut Queue> {
         self.places.get(name).and_then(|place| self.queues.get_mut(*place))
+    }
+}
+
+impl Queue {
+    /// Takes in what a claim gave of each lane; this queue was the one at `place` in it.
+    fn note(&mut self, asked: &Asked, place: usize, claimed: &HashMap<(usize, LaneId), i64>) {
+        let mut all = 0;
+        let mut gave_its_share = false;
+        let given: Vec<(LaneId, i64, i64)> = asked
+            .lanes(place)
+            .map(|(lane, most)| (lane, most, claimed.get(&(place, lane)).copied().unwrap_or(0)))
+            .collect();
+        for (_, most, given) in &given {
+            all += given;
+            gave_its_share |= given >= most;
+        }
+        let filled = asked.free.get(place).is_some_and(|free| all >= *free);
+        self.backlog = filled || (gave_its_share && all > 0);
+        if !filled {
+            for (lane, most, given) in given {
+                if given < most {
+                    self.lanes.emptied(lane);
+                }
+            }
+        }
     }
 }

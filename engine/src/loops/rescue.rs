@@ -9,6 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::listen::hint_all;
 use crate::config::CRASH_LIMIT;
 use crate::failure::{Class, Effect, Failure};
+use crate::family;
+use crate::limit::places;
 
 /// What one round did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,6 +60,11 @@ pub(crate) async fn run_once(pool: &PgPool) -> Result<Rescued, sqlx::Error> {
     hint_all(pool, &rescued.queues).await;
     let rescued = Rescued { freed: rescued.freed, quarantined: rescued.quarantined };
     if rescued != Rescued::default() {
+        // What they had of what limits jobs is free.
+        places::sweep(pool).await?;
+        if rescued.quarantined > 0 {
+            family::sweep(pool).await?;
+        }
         tracing::warn!(
             freed = rescued.freed,
             quarantined = rescued.quarantined,

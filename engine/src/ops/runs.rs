@@ -22,7 +22,7 @@ pub struct RunView {
     pub kind: String,
     /// The version of the code that enqueued it.
     pub version: String,
-    /// `queued`, `running`, `waiting`, `retrying`, `completed`, `degraded`, `cancelled`, or why it was set aside.
+    /// `queued`, `running`, `waiting`, `retrying`, `aside` (held back by a limit or a pause), `completed`, `degraded`, `cancelled`, or why it was set aside.
     pub status: String,
     /// The weight of the steps that are done, of all; skipped and failed ones do not count (P8).
     pub percent: i32,
@@ -30,6 +30,16 @@ pub struct RunView {
     pub steps_done: i32,
     /// How many there are.
     pub steps: i32,
+    /// The step under way.
+    pub current_step: Option<String>,
+    /// What that step says of its progress.
+    pub note: Option<String>,
+    /// What it waits for, in the words of the step whose time comes first.
+    pub waits_for: Option<String>,
+    /// Until when it waits for that, at the longest.
+    pub waits_until: Option<DateTime<Utc>>,
+    /// The limit or pause that it stands aside for: `limit:` and its key, `kind:` or `workspace:`.
+    pub blocked_on: Option<String>,
     /// Attempts that counted.
     pub attempt: i32,
     /// Attempts that ended without a word.
@@ -84,7 +94,7 @@ impl RunView {
     /// Whether nothing will change any more without somebody doing something.
     #[must_use]
     pub fn has_ended(&self) -> bool {
-        !matches!(self.status.as_str(), "queued" | "running" | "waiting" | "retrying")
+        !matches!(self.status.as_str(), "queued" | "running" | "waiting" | "retrying" | "aside")
     }
 }
 
@@ -143,7 +153,7 @@ pub async fn show(pool: &PgPool, id: JobId) -> Result<RunDetails, OpsError> {
             })
             .collect();
     let plan: Vec<PlannedStep> = serde_json::from_value(run.plan.clone()).unwrap_or_default();
-    let steps = plan
+    let mut steps: Vec<StepView> = plan
         .into_iter()
         .map(|planned| match begun.remove(&planned.name) {
             Some(step) => StepView { weight: planned.weight, ..step },
@@ -159,6 +169,10 @@ pub async fn show(pool: &PgPool, id: JobId) -> Result<RunDetails, OpsError> {
             },
         })
         .collect();
+    // What stands outside the plan: what was undone.
+    let mut others: Vec<StepView> = begun.into_values().collect();
+    others.sort_by_key(|step| step.started_at);
+    steps.extend(others);
     Ok(RunDetails { run, steps, failures: failures(pool, id).await? })
 }
 

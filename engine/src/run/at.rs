@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use sqlx::{PgPool, Postgres, Transaction};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::Run;
@@ -16,6 +17,12 @@ use crate::failure::{Result, Stop};
 use crate::ids::{JobId, WorkspaceId};
 use crate::lease::{Claim, Lease};
 use crate::secrets::Vault;
+
+/// Who says how far he has come says so no more often.
+const SAY: Duration = Duration::from_secs(1);
+
+/// In bytes.
+const LONGEST_NOTE: usize = 500;
 
 /// The place of a step's code: what it may touch, and the key that it hands to the provider.
 pub struct At<'r, A> {
@@ -32,6 +39,9 @@ pub struct At<'r, A> {
     vault: Option<&'r Vault>,
     lease: &'r Arc<Lease>,
     claim: Claim,
+    step: &'static str,
+    /// When it was said last how far the step has come.
+    said: Arc<Mutex<Option<Instant>>>,
     call_timeout: Duration,
 }
 
@@ -46,13 +56,15 @@ impl<'r, A> At<'r, A> {
             vault: run.world.vault.as_ref(),
             lease: &run.world.lease,
             claim: run.claim,
+            step,
+            said: Arc::default(),
             call_timeout: run.world.call_timeout,
         }
     }
 
     /// The same place once more, for a lookup.
     pub(super) fn again(&self) -> Self {
-        Self { key: self.key.clone(), ..*self }
+        Self { key: self.key.clone(), said: Arc::clone(&self.said), ..*self }
     }
 
     /// Waits until the lease outlasts a call, as before the step's first call (L3). A step that makes several calls
@@ -78,6 +90,33 @@ impl<'r, A> At<'r, A> {
         let mut tx = self.pool.begin().await?;
         let owned = fence(&mut tx, self.lease.worker, &[&Change::of(self.claim)]).await?;
         if owned.contains(&self.claim) { Ok(tx) } else { Err(Stop::Lost) }
+    }
+
+    /// Says how far a long step has come, for who watches the run: kept beside the step, once a second at most; what comes sooner
+    /// is dropped. 500 bytes at most are kept. It proves as well that the run is still ours.
+    ///
+    /// # Errors
+    /// [`Stop::Lost`] when it is not.
+    pub async fn progress(&self, text: &str) -> Result {
+        let mut said = self.said.lock().await;
+        if said.is_some_and(|said| said.elapsed() < SAY) {
+            return Ok(());
+        }
+        *said = Some(Instant::now());
+        let end = text.floor_char_boundary(LONGEST_NOTE);
+        let note =
+            format!("{}\u{1f}{}", self.step, text.get(..end).unwrap_or(text).replace('\0', ""));
+        let worker = self.lease.worker.uuid();
+        let noted = sqlx::query_file!(
+            "sql/note.sql",
+            worker,
+            self.claim.job.uuid(),
+            self.claim.token,
+            note
+        )
+        .execute(self.pool)
+        .await?;
+        if noted.rows_affected() == 0 { Err(Stop::Lost) } else { Ok(()) }
     }
 
     /// The vault for sealed columns, where the process has a keyring.

@@ -20,6 +20,8 @@ pub(super) struct Checkpoint {
     pub(super) starts: i32,
     /// Its waking time has come.
     pub(super) due: bool,
+    /// It has waited as long as it was to.
+    pub(super) over: bool,
     /// JSON.
     pub(super) output: String,
 }
@@ -27,7 +29,13 @@ pub(super) struct Checkpoint {
 impl Checkpoint {
     /// Of a step that was begun and whose end is not known.
     fn begun(starts: i32) -> Self {
-        Self { state: StepState::Started, starts, due: false, output: "null".to_owned() }
+        Self {
+            state: StepState::Started,
+            starts,
+            due: false,
+            over: false,
+            output: "null".to_owned(),
+        }
     }
 }
 
@@ -109,6 +117,7 @@ impl<A> Run<'_, A> {
 
     /// Each name once in a run, and only names of the plan, where there is one.
     pub(super) fn enter(&mut self, name: &'static str) -> Result {
+        self.stop_if_undoing(name)?;
         if !self.seen.insert(name) {
             return Err(programming_error(
                 "duplicate_step",
@@ -172,7 +181,12 @@ pub(super) fn place(workspace: WorkspaceId, job: JobId, step: &str) -> Place<'st
 }
 
 fn decode<T: DeserializeOwned>(step: &str, output: &str) -> Result<Outcome<T>> {
-    serde_json::from_str(output).map(Outcome::Done).map_err(|error| {
+    decode_output(step, output).map(Outcome::Done)
+}
+
+/// What a checkpoint says that a step gave.
+pub(super) fn decode_output<T: DeserializeOwned>(step: &str, output: &str) -> Result<T> {
+    serde_json::from_str(output).map_err(|error| {
         programming_error(
             "output_changed_shape",
             format!("the checkpoint of step {step} was written by another version and does not fit this one: {error}"),

@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::error::Elapsed;
 
 use super::boundary::Boundary;
 use super::{At, Outcome, Run, Step};
 use crate::committer::{
-    AttemptFailure, Change, CommitError, Mark, Ownership, StepState, StepWrite, Wake,
+    AttemptFailure, Change, CommitError, Extras, Mark, Ownership, StepState, StepWrite, Wake,
 };
 use crate::failure::{Class, Effect, Failure, Result, Stop};
+use crate::ops::signal_name;
+use crate::retry::Retry;
 
 /// How a step that was begun before and never finished is taken up again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +30,7 @@ pub(super) enum Weight {
     Optional,
 }
 
-impl<A> Run<'_, A> {
+impl<'a, A> Run<'a, A> {
     /// The one path that every step with an external call takes.
     pub(super) async fn perform<T, F>(
         &mut self,
@@ -38,14 +41,35 @@ impl<A> Run<'_, A> {
     ) -> Result<Outcome<T>>
     where
         T: Serialize + DeserializeOwned + Send,
-        F: AsyncFnOnce(At<'_, A>) -> Result<T> + Send,
+        F: AsyncFnOnce(At<'a, A>) -> Result<T> + Send,
     {
         self.enter(step.name)?;
         if let Some(known) = self.answer(&step, promise, weight)? {
             return Ok(known);
         }
+        self.perform_entered(step, promise, weight, body).await
+    }
+
+    /// The rest of it, for a step that is to be done.
+    async fn perform_entered<T, F>(
+        &mut self,
+        step: Step,
+        promise: Promise,
+        weight: Weight,
+        body: F,
+    ) -> Result<Outcome<T>>
+    where
+        T: Serialize + DeserializeOwned + Send,
+        F: AsyncFnOnce(At<'a, A>) -> Result<T> + Send,
+    {
+        let at = self.start_step(&step, promise).await?;
+        let result = tokio::time::timeout(self.limit(&step), body(at)).await;
+        self.end_step(step, promise, weight, result).await
+    }
+
+    /// Up to the call: the started record is committed, and the lease outlasts the call (L3).
+    pub(super) async fn start_step(&mut self, step: &Step, promise: Promise) -> Result<At<'a, A>> {
         self.world.reach(Boundary::BeforeStarted, Some(step.name)).await;
-        // L3: the started record commits under the token before the call, and the lease outlasts the call.
         self.begin(step.name);
         self.write_pending().await?;
         let at = At::new(self, step.name);
@@ -58,15 +82,28 @@ impl<A> Run<'_, A> {
             return Err(stop);
         }
         self.world.reach(Boundary::AfterStarted, Some(step.name)).await;
-        let limit = step.timeout.unwrap_or(self.world.call_timeout);
-        let result = match tokio::time::timeout(limit, body(at)).await {
-            Ok(result) => result,
-            Err(_elapsed) => Err(timed_out(step.name, limit, promise)),
-        };
+        Ok(at)
+    }
+
+    /// From the call on: how it ended, or that it did not in time.
+    pub(super) async fn end_step<T: Serialize + DeserializeOwned>(
+        &mut self,
+        step: Step,
+        promise: Promise,
+        weight: Weight,
+        result: std::result::Result<Result<T>, Elapsed>,
+    ) -> Result<Outcome<T>> {
+        let result =
+            result.unwrap_or_else(|_elapsed| Err(timed_out(step.name, self.limit(&step), promise)));
         self.world.reach(Boundary::AfterEffect, Some(step.name)).await;
         let outcome = self.conclude(step, weight, result).await;
         self.world.reach(Boundary::AfterCheckpoint, Some(step.name)).await;
         outcome
+    }
+
+    /// How long a step may take.
+    pub(super) fn limit(&self, step: &Step) -> Duration {
+        step.timeout.unwrap_or(self.world.call_timeout)
     }
 
     /// Records how a step ended.
@@ -89,43 +126,70 @@ impl<A> Run<'_, A> {
             }
             Err(Stop::Waiting(wait)) => {
                 let mut waiting = self.ended(StepState::Waiting, step.name).detail(wait.reason);
-                waiting.wake = Some(Wake::On { event: wait.event, look_again: wait.look_again });
+                let event = signal_name(&wait.event);
+                waiting.wake = Some(Wake::On { event, look_again: wait.look_again });
                 self.end(waiting);
                 self.waiting = true;
                 if weight == Weight::Required { Err(Stop::Parked) } else { Ok(Outcome::Waiting) }
             }
-            Err(Stop::Failed(failure)) if weight == Weight::Optional && !self.retries(&failure) => {
+            Err(Stop::Failed(failure))
+                if weight == Weight::Optional && !self.is_retried_in(&step, &failure) =>
+            {
                 self.degraded = true;
                 self.end(self.ended(StepState::Failed, step.name).detail(failure.to_string()));
-                self.failures.push(AttemptFailure {
-                    attempt: self.attempt,
-                    step: Some(step.name),
-                    failure,
-                    retry_in: None,
-                });
+                let attempt = self.attempt;
+                let step = Some(step.name);
+                let noted = AttemptFailure { attempt, step, failure, retry_in: None };
+                self.extras().failures.push(noted);
                 Ok(Outcome::Failed)
             }
             Err(Stop::Skipped { reason }) => Err(Stop::Failed(
                 Failure::new(Class::ConfigurationError, "required_step_skipped", reason)
                     .action("supply what is missing, then retry the run"),
             )),
-            Err(stop @ (Stop::Failed(_) | Stop::Parked | Stop::Lost)) => Err(stop),
+            Err(stop @ (Stop::Failed(_) | Stop::Parked | Stop::Lost)) => {
+                self.step_retry = self.own_retry(&step).map(Box::new);
+                Err(stop)
+            }
         }
     }
 
-    fn retries(&self, failure: &Failure) -> bool {
-        self.retry.delay(failure.class, self.attempt.unsigned_abs(), 0.0).is_some()
+    /// Whether a failure that the code ended with is going to be retried.
+    pub(super) fn is_retried(&self, failure: &Failure) -> bool {
+        let own = self.step_retry.as_deref().copied();
+        let (retry, attempt) = own.unwrap_or((self.retry, self.attempt.unsigned_abs()));
+        retry.delay(failure.class, attempt, 0.0).is_some()
+    }
+
+    fn is_retried_in(&self, step: &Step, failure: &Failure) -> bool {
+        let (retry, attempt) =
+            self.own_retry(step).unwrap_or((self.retry, self.attempt.unsigned_abs()));
+        retry.delay(failure.class, attempt, 0.0).is_some()
+    }
+
+    /// The step's own policy, and how often it was begun.
+    fn own_retry(&self, step: &Step) -> Option<(Retry, u32)> {
+        let undoes = self.undoing.is_some().then_some(self.retry);
+        let starts = self.current.map_or(1, |current| current.starts.unsigned_abs());
+        step.retry.or(undoes).map(|retry| (retry, starts))
     }
 
     /// Writes what waits, if anything does, and learns whether the attempt still owns its job.
     pub(super) async fn write_pending(&mut self) -> Result {
-        if self.mark == Mark::Keep && self.pending.is_empty() && self.failures.is_empty() {
+        let extras = self.extras.as_mut().map(|extras| Extras {
+            failures: std::mem::take(&mut extras.failures),
+            spawn: std::mem::take(&mut extras.spawn),
+            ..Extras::default()
+        });
+        let extras =
+            extras.filter(|extras| !extras.failures.is_empty() || !extras.spawn.is_empty());
+        if self.mark == Mark::Keep && self.pending.is_empty() && extras.is_none() {
             return Ok(());
         }
         let mut change = Change::of(self.claim);
         change.mark = std::mem::replace(&mut self.mark, Mark::Keep);
         change.steps = std::mem::take(&mut self.pending);
-        change.failures = std::mem::take(&mut self.failures);
+        change.extras = extras.map(Box::new);
         match self.world.committer.commit(change).await {
             Ok(Ownership::Owned) => Ok(()),
             Ok(Ownership::Lost) | Err(CommitError::Stopped) => Err(Stop::Lost),

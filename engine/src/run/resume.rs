@@ -39,12 +39,14 @@ impl<'a, A> Run<'a, A> {
             mark: job.foreseen.map_or(Mark::Keep, |_| Mark::Clear),
             seen: HashSet::new(),
             pending: Vec::new(),
-            failures: Vec::new(),
-            enqueue: Vec::new(),
+            extras: None,
             current: None,
             degraded: false,
             waiting: false,
             when_ended: None,
+            undos: Vec::new(),
+            undoing: None,
+            step_retry: None,
         }
     }
 
@@ -55,6 +57,7 @@ impl<'a, A> Run<'a, A> {
             let (pool, vault) = (&self.world.pool, self.world.vault.as_ref());
             // Boxed, for most attempts do without it.
             self.checkpoints = Box::pin(load(pool, vault, self.workspace, self.claim.job)).await?;
+            self.recall_undoing()?;
         }
         Ok(())
     }
@@ -87,8 +90,10 @@ async fn load(
                 String::from_utf8_lossy(&plain).into_owned()
             }
         };
-        checkpoints
-            .insert(row.name, Checkpoint { state, starts: row.starts, due: row.due, output });
+        checkpoints.insert(
+            row.name,
+            Checkpoint { state, starts: row.starts, due: row.due, over: row.over, output },
+        );
     }
     Ok(checkpoints)
 }

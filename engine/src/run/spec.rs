@@ -2,19 +2,22 @@
 
 use std::time::Duration;
 
+use crate::retry::Retry;
+
 /// A step's name and what is special about it. A plain name will do in most cases.
 #[derive(Debug, Clone, Copy)]
 pub struct Step {
     pub(super) name: &'static str,
     pub(super) timeout: Option<Duration>,
     pub(super) sealed: bool,
+    pub(super) retry: Option<Retry>,
 }
 
 impl Step {
     /// A step with this name: unique within the run, stable over deploys.
     #[must_use]
     pub const fn named(name: &'static str) -> Self {
-        Self { name, timeout: None, sealed: false }
+        Self { name, timeout: None, sealed: false, retry: None }
     }
 
     /// How long the whole step may take; the default is the process's call timeout. A step that makes several calls
@@ -22,6 +25,13 @@ impl Step {
     #[must_use]
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// A retry policy of the step's own: counted by how often it was begun, and none of the job's retries are spent.
+    #[must_use]
+    pub const fn retry(mut self, retry: Retry) -> Self {
+        self.retry = Some(retry);
         self
     }
 

@@ -48,16 +48,19 @@ impl<A> Run<'_, A> {
         change.mark = self.mark;
         change.steps = self.pending.clone();
         change.steps.push(self.done(&step, &value).await?);
-        write_owned(&mut tx, worker, &[&change]).await.map_err(|error| match error {
-            EnqueueError::Database(error) => Stop::from(error),
-            error @ (EnqueueError::Encode { .. }
-            | EnqueueError::Contended { .. }
-            | EnqueueError::Unknown) => Stop::Failed(Failure::new(
-                crate::failure::Class::ProvisioningError,
-                "enqueue",
-                error.to_string(),
-            )),
-        })?;
+        // It ends nothing and enqueues nothing, so there is nobody to tell.
+        let _hints =
+            write_owned(&mut tx, worker, &[&change]).await.map_err(|error| match error {
+                EnqueueError::Database(error) => Stop::from(error),
+                error @ (EnqueueError::Encode { .. }
+                | EnqueueError::Invalid { .. }
+                | EnqueueError::Contended { .. }
+                | EnqueueError::Unknown) => Stop::Failed(Failure::new(
+                    crate::failure::Class::ProvisioningError,
+                    "enqueue",
+                    error.to_string(),
+                )),
+            })?;
         if let Err(error) = tx.commit().await
             && !self.committed(step.name).await
         {

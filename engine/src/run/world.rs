@@ -42,10 +42,14 @@ pub(crate) struct World {
 }
 
 /// What an attempt's end needs to know of its steps.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Ending {
     pub(crate) degraded: bool,
     pub(crate) waiting: bool,
     /// The step that was under way when the attempt stopped.
     pub(crate) step: Option<&'static str>,
+    /// That step's own retry policy, and how often it was begun.
+    pub(crate) step_retry: Option<Box<(Retry, u32)>>,
+    /// The run is being undone.
+    pub(crate) undoing: bool,
 }

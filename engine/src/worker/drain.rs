@@ -78,6 +78,7 @@ async fn release(committer: &Committer, held: &[Claim]) {
     for claim in held {
         let mut change = Change::of(*claim);
         change.finish = Some(Finish::Released);
+        change.limited = true; // Nobody here knows any more whether it is.
         if let Err(error) = committer.commit(change).await {
             tracing::warn!(job = %claim.job, %error, "could not be released; it is taken over as after a crash");
         }

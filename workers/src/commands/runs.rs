@@ -51,7 +51,7 @@ pub(super) fn filter(args: &List) -> Filter {
 /// Puts a job or a run back to work.
 pub(super) async fn retry(pool: &PgPool, id: JobId, console: Console) -> Result<Exit, Fail> {
     let queue = ops::retry(pool, id).await?;
-    autopilot_engine::hint(pool, &queue).await;
+    autopilot_engine::hint(pool, queue.as_str()).await;
     let value = json!({ "id": id, "queue": queue });
     console.show(&value, || vec![format!("{id} is due in queue {queue}")])?;
     Ok(Exit::Ok)

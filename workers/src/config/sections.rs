@@ -83,6 +83,8 @@ pub(crate) struct Worker {
     pub(crate) poll_max: Duration,
     #[serde(with = "units::duration")]
     pub(crate) drain_grace: Duration,
+    #[serde(with = "units::duration")]
+    pub(crate) ageing: Duration,
     pub(crate) claim_batch: NonZeroU32,
     pub(crate) processes: NonZeroU32,
     /// Attempts at once, by queue. The queues are those that `worker.toml` names, so a misspelt one is noticed.

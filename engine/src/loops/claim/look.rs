@@ -1,13 +1,18 @@
 //! Looking: where the lanes stand, and when their first jobs are due.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::Claimer;
-use crate::loops::lanes::Seen;
+use crate::loops::lanes::{LaneId, Seen};
 use crate::loops::proof::{Snapshot, Writers};
+use crate::loops::queues::Questions;
 
 /// The safe marks are kept this often, if they moved: a process that starts walks what was claimed since.
 const KEEP: Duration = Duration::from_secs(1);
+
+/// So often it is read what workspaces weigh.
+const WEIGH: Duration = Duration::from_secs(10);
 
 /// How often it looks before it leaves.
 const LAST_LOOKS: usize = 3;
@@ -16,8 +21,7 @@ impl Claimer {
     /// Looks at every lane: moves the marks, and says in how long the next job is due.
     pub(super) async fn look(&mut self) -> Result<Option<Duration>, sqlx::Error> {
         self.looked = Instant::now();
-        let names = self.queues.names();
-        let [resumed, critical, high, normal, low] = self.queues.safe();
+        let Questions { known, gaps } = self.queues.questions();
         let stalled = self.proof.is_stalled();
         let (writers, rows) = self
             .line
@@ -31,12 +35,15 @@ impl Claimer {
                 };
                 let look = sqlx::query_file!(
                     "sql/look.sql",
-                    &names,
-                    &resumed,
-                    &critical,
-                    &high,
-                    &normal,
-                    &low
+                    &known.queues,
+                    &known.numbers,
+                    &known.shares,
+                    &known.safe,
+                    &gaps.queues,
+                    &gaps.after_numbers,
+                    &gaps.after_shares,
+                    &gaps.before_numbers,
+                    &gaps.before_shares
                 );
                 Ok::<_, sqlx::Error>((writers, look.fetch_all(conn).await?))
             })
@@ -48,16 +55,32 @@ impl Claimer {
             xmax: row.xmax.parse().unwrap_or(u64::MAX),
         };
         let proven = self.proof.seen(snapshot, writers.map(Writers::from_iter));
-        let mut due_in: Option<Duration> = None;
+        let (mut due_in, mut found) = (None::<Duration>, HashMap::new());
         for row in rows {
-            let (lane, first, now) = (row.lane, row.first, row.now);
-            let seen = Seen { lane, first, now, proven };
+            let lane = LaneId { number: row.lane, share: row.share };
+            let seen = Seen { lane, first: row.first, now: row.now, proven };
             if let Some(wait) = self.queues.seen(&row.queue, seen) {
                 due_in = Some(due_in.map_or(wait, |due| due.min(wait)));
             }
+            if !row.known {
+                *found.entry(row.queue).or_insert(0) += 1;
+            }
         }
+        self.queues.all_seen(snapshot.now, proven, &found);
         self.keep_marks().await?;
+        self.weigh().await?;
         Ok(due_in)
+    }
+
+    /// Reads what workspaces weigh, now and then, where they take turns.
+    async fn weigh(&mut self) -> Result<(), sqlx::Error> {
+        let stale = self.weighed.is_none_or(|weighed| weighed.elapsed() >= WEIGH);
+        if stale && self.queues.take_turns() {
+            let rows = sqlx::query_file!("sql/weights.sql").fetch_all(&self.pool).await?;
+            self.queues.weigh(rows.into_iter().map(|row| (row.share, row.weight)));
+            self.weighed = Some(Instant::now());
+        }
+        Ok(())
     }
 
     /// Keeps the safe marks as they are at the end, so that whoever comes next has nothing to walk.
@@ -85,9 +108,15 @@ impl Claimer {
         self.kept = Instant::now();
         let moved = self.queues.take_moved();
         if !moved.queues.is_empty() {
-            sqlx::query_file!("sql/lane_keep.sql", &moved.queues, &moved.lanes, &moved.safe)
-                .execute(&self.pool)
-                .await?;
+            sqlx::query_file!(
+                "sql/lane_keep.sql",
+                &moved.queues,
+                &moved.numbers,
+                &moved.shares,
+                &moved.safe
+            )
+            .execute(&self.pool)
+            .await?;
         }
         Ok(())
     }

@@ -1,0 +1,2 @@
+-- What time it is.
+SELECT engine.now() AS "now!"

@@ -1,0 +1,13 @@
+-- Gives waiting jobs what those bring that joined them, the last one last; one that has begun stays as it is. One that was
+-- claimed and that its limits have not let begin is taken back: whoever judges it finds that it is his no longer. Nothing
+-- becomes ready below a lane's safe mark. Index: job_pkey; leaves job_lane behind where the lane or the time changes.
+UPDATE engine.job j
+SET state = 0, worker = NULL, attempt = j.attempt - j.state, payload = i.payload::json, limits = i.limits::json, priority = i.priority,
+    lane = CASE WHEN j.lane = 9 THEN 9 ELSE i.priority END,
+    run_at = greatest(coalesce(i.run_at, engine.clock()), engine.clock()) + make_interval(secs => coalesce(i.delay, 0))
+FROM (
+    SELECT DISTINCT ON (id) * FROM unnest($1::uuid[], $2::smallint[], $3::timestamptz[], $4::double precision[], $5::text[], $6::text[])
+        WITH ORDINALITY AS i(id, priority, run_at, delay, payload, limits, place)
+    ORDER BY id, place DESC
+) i
+WHERE j.id = ANY ($1) AND j.id = i.id AND NOT j.begun AND (j.state = 0 OR j.limits IS NOT NULL)

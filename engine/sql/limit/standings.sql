@@ -1,0 +1,7 @@
+-- What each of the keys $1 has given away, whose rows are locked: the jobs that run with it, and its next turn. A place
+-- counts as long as the job that has it runs under the claim that took it. Index: limiter_pkey, slot_pkey, job_pkey.
+SELECT l.key AS "key!", l.next_turn,
+       (SELECT count(*) FROM engine.slot s JOIN engine.job j ON j.id = s.job AND j.state = 1 AND j.token = s.token WHERE s.key = l.key)
+           AS "running!",
+       engine.clock() AS "now!"
+FROM engine.limiter l WHERE l.key = ANY ($1::text[])

@@ -1,0 +1,2 @@
+-- What workspaces weigh, where somebody has said so.
+SELECT share, weight FROM engine.weight

@@ -1,0 +1,188 @@
+//! Cron: whoever knows a schedule looks after it. A tick is enqueued in the transaction that notes it, under the lock of the
+//! schedule's row, so that five processes and a crash still make one job of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::{PgConnection, PgPool};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::hints::Hint;
+use super::listen::send_all;
+use crate::cron::{Overlap, Schedule, Tick};
+use crate::enqueue::{EnqueueError, NewJob, enqueue};
+
+/// How often it is looked what an operator has asked for.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// The pause after the database could not be asked.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// Why a tick has no job.
+const OVERLAPS: &str = "the job of the tick before has not ended";
+
+/// Looks after the schedules until it is stopped.
+pub(crate) async fn run(pool: PgPool, schedules: Arc<[Schedule]>, stop: CancellationToken) {
+    if schedules.is_empty() {
+        return;
+    }
+    let mut kept = false;
+    while !stop.is_cancelled() {
+        let pause = match round(&pool, &schedules, &mut kept).await {
+            Ok(due_in) => due_in.min(LOOK),
+            Err(error) => {
+                tracing::warn!(%error, "could not look after the schedules, trying again");
+                AGAIN
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// Enqueues what is due; in how long the next is.
+async fn round(
+    pool: &PgPool,
+    schedules: &[Schedule],
+    kept: &mut bool,
+) -> Result<Duration, sqlx::Error> {
+    if !*kept {
+        keep(pool, schedules).await?;
+        *kept = true;
+    }
+    let mut names: Vec<String> = schedules.iter().map(|schedule| schedule.name.clone()).collect();
+    let due_in = sqlx::query_file_scalar!("sql/cron/due_in.sql", &names).fetch_one(pool).await?;
+    let due_in =
+        due_in.map_or(LOOK, |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default());
+    if !due_in.is_zero() {
+        return Ok(due_in);
+    }
+    loop {
+        match tick(pool, schedules, &names).await {
+            Ok(None) => return Ok(Duration::ZERO),
+            Ok(Some(())) => {}
+            Err(Untaken { schedule, error: EnqueueError::Database(error) })
+                if error.as_database_error().is_none() =>
+            {
+                tracing::debug!(schedule, "the database went away");
+                return Err(error);
+            }
+            Err(Untaken { schedule, error }) => {
+                tracing::error!(schedule, %error, "a tick could not be enqueued, trying again");
+                names.retain(|name| *name != schedule);
+                if names.is_empty() {
+                    return Ok(AGAIN);
+                }
+            }
+        }
+    }
+}
+
+/// Introduces the schedules; one that is new or has changed is due at its next tick from now.
+async fn keep(pool: &PgPool, schedules: &[Schedule]) -> Result<(), sqlx::Error> {
+    let now = sqlx::query_file_scalar!("sql/cron/now.sql").fetch_one(pool).await?;
+    let column = |of: fn(&Schedule) -> &String| -> Vec<String> {
+        schedules.iter().map(of).cloned().collect()
+    };
+    // A calendar that never fires is refused; one that has fired for the last time is kept as if in a century.
+    let never = now + TimeDelta::days(36_500);
+    let next: Vec<DateTime<Utc>> =
+        schedules.iter().map(|schedule| schedule.calendar.next(now).unwrap_or(never)).collect();
+    sqlx::query_file!(
+        "sql/cron/keep.sql",
+        &column(|schedule| &schedule.name),
+        &column(|schedule| &schedule.text),
+        &column(|schedule| &schedule.zone),
+        &column(|schedule| &schedule.kind),
+        &next
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// A schedule whose tick was not taken.
+struct Untaken {
+    schedule: String,
+    error: EnqueueError,
+}
+
+/// Enqueues the ticks of one schedule that is due; none where none is.
+async fn tick(
+    pool: &PgPool,
+    schedules: &[Schedule],
+    names: &[String],
+) -> Result<Option<()>, Untaken> {
+    let untaken =
+        |schedule: &str, error: EnqueueError| Untaken { schedule: schedule.to_owned(), error };
+    let unasked = |error: sqlx::Error| untaken("", EnqueueError::Database(error));
+    let mut tx = pool.begin().await.map_err(unasked)?;
+    let due = sqlx::query_file!("sql/cron/due.sql", names).fetch_optional(&mut *tx).await;
+    let Some(due) = due.map_err(unasked)? else { return Ok(None) };
+    let Some(schedule) = schedules.iter().find(|schedule| schedule.name == due.name) else {
+        return Ok(None);
+    };
+    let ticks = match due.due_from {
+        Some(from) => {
+            let just_before = from - TimeDelta::microseconds(1);
+            let all = schedule.calendar.between(just_before, due.now, schedule.missed.most());
+            schedule.missed.choose(all, due.now)
+        }
+        None => Vec::new(),
+    };
+    let asked = due.asked.then_some(due.now).filter(|now| !ticks.contains(now));
+    let ticks: Vec<DateTime<Utc>> = ticks.into_iter().chain(asked).collect();
+    let taken = take(&mut tx, schedule, &ticks, due.last_job, due.now).await;
+    let jobs = taken.map_err(|error| untaken(&due.name, error))?;
+    tx.commit().await.map_err(|error| untaken(&due.name, error.into()))?;
+    let hints: Vec<String> = jobs.iter().map(|job| Hint::from(job).payload()).collect();
+    send_all(pool, &hints).await;
+    Ok(Some(()))
+}
+
+/// Enqueues the jobs of these ticks, notes them, and says when the schedule is due next.
+async fn take(
+    conn: &mut PgConnection,
+    schedule: &Schedule,
+    ticks: &[DateTime<Utc>],
+    mut last: Option<Uuid>,
+    now: DateTime<Utc>,
+) -> Result<Vec<NewJob>, EnqueueError> {
+    let (mut ids, mut skipped, mut jobs) = (Vec::new(), Vec::new(), Vec::new());
+    for at in ticks {
+        if schedule.overlap == Overlap::Skip && is_live(conn, last).await? {
+            ids.push(None);
+            skipped.push(Some(OVERLAPS));
+            continue;
+        }
+        let job = (schedule.make)(Tick { at: *at })?;
+        // After a failover that lost the last commits the same tick is the same job.
+        let job = if job.has_key() { job } else { job.named(&format!("{}\n{at}", schedule.name)) };
+        let enqueued = enqueue(&mut *conn, std::slice::from_ref(&job)).await?;
+        last = enqueued.first().map(|job| job.id().uuid());
+        ids.push(last);
+        skipped.push(None);
+        jobs.push(job);
+    }
+    sqlx::query_file!(
+        "sql/cron/tick.sql",
+        schedule.name,
+        ticks,
+        &ids as &[Option<Uuid>],
+        &skipped as &[Option<&str>],
+        schedule.calendar.next(now),
+        last
+    )
+    .execute(conn)
+    .await?;
+    Ok(jobs)
+}
+
+async fn is_live(conn: &mut PgConnection, job: Option<Uuid>) -> Result<bool, sqlx::Error> {
+    let Some(job) = job else { return Ok(false) };
+    sqlx::query_file_scalar!("sql/cron/live.sql", job).fetch_one(conn).await
+}

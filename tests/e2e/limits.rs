@@ -1,0 +1,217 @@
+//! Limits: so many at a time, so many in a time, over all processes, whatever crashes.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use autopilot_engine::{Class, Failure, Limit, NewJob, Stop, enqueue, ops};
+use autopilot_tests::{Lab, LimitedScript, World, eventually};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn one(key: &str) -> [Limit; 1] {
+    [Limit::concurrency(key, 1)]
+}
+
+async fn add_all(world: &World<Lab>, jobs: Vec<NewJob>) {
+    let mut tx = world.pool().begin().await.unwrap();
+    assert_eq!(enqueue(&mut tx, &jobs).await.unwrap().len(), jobs.len());
+    tx.commit().await.unwrap();
+}
+
+async fn aside(world: &World<Lab>) -> i64 {
+    world.count("engine.job WHERE lane = 9 AND state = 0").await
+}
+
+#[tokio::test]
+async fn no_more_run_at_a_time_than_the_key_allows_over_all_processes() {
+    let world = World::gated().await;
+    let two = [Limit::concurrency("key", 2)];
+    add_all(&world, (0..6).map(|_| LimitedScript::new("runs", &two).job()).collect()).await;
+    let processes = [world.start(), world.start()];
+    world.app.gate("here").reached(2).await;
+    eventually("the others stand aside", async || aside(&world).await == 4).await;
+    assert_eq!(world.app.count("runs"), 2);
+    assert_eq!(
+        world.count("engine.job WHERE lane = 9 AND attempt > 0").await,
+        0,
+        "no attempt is spent"
+    );
+    world.app.gate("here").open();
+    world.idle().await;
+    eventually("all have run", async || world.count("engine.history").await == 6).await;
+    for process in processes {
+        process.stop().await;
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_race_for_many_keys_never_lets_in_one_too_many() {
+    static RUNNING: [AtomicI64; 3] = [const { AtomicI64::new(0) }; 3];
+    let world = World::lab(|label, run| {
+        Box::pin(async move {
+            let key: usize = label.parse().unwrap();
+            let before = RUNNING[key].fetch_add(1, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+            if before > i64::try_from(key).unwrap() {
+                run.app.note("one too many");
+            }
+            // What ends it is written after this: whoever comes next cannot begin before.
+            RUNNING[key].fetch_sub(1, Ordering::SeqCst);
+            Ok(())
+        })
+    })
+    .await;
+    let jobs = (0..300_u32).map(|number| {
+        let key = number % 3;
+        let limits = [Limit::concurrency(format!("key {key}"), key + 1)];
+        LimitedScript::new(&key.to_string(), &limits).job()
+    });
+    add_all(&world, jobs.collect()).await;
+    let processes = [world.start(), world.start(), world.start()];
+    eventually("all have run", async || world.count("engine.history").await == 300).await;
+    assert_eq!(world.app.count("one too many"), 0);
+    for process in processes {
+        process.stop().await;
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_place_is_not_leaked_by_a_crash() {
+    let world = World::gated().await;
+    add_all(&world, vec![LimitedScript::new("first", &one("key")).job()]).await;
+    let process = world.start();
+    world.app.gate("here").reached(1).await;
+    let job = LimitedScript::new("second", &one("key")).job();
+    world.add(job).await;
+    eventually("it stands aside", async || aside(&world).await == 1).await;
+    process.kill().await;
+    world.let_leases_lapse().await;
+    world.app.gate("here").open();
+    let other = world.start();
+    eventually("both have run", async || world.count("engine.history").await == 2).await;
+    other.stop().await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn whoever_is_cancelled_makes_room() {
+    let world = World::gated().await;
+    let first = world.add(LimitedScript::new("first", &one("key")).job()).await;
+    let process = world.start();
+    world.app.gate("here").reached(1).await;
+    world.add(LimitedScript::new("second", &one("key")).job()).await;
+    eventually("it stands aside", async || aside(&world).await == 1).await;
+    ops::cancel(world.pool(), first).await.unwrap();
+    eventually("the second begins", async || world.app.count("second") == 1).await;
+    world.app.gate("here").open();
+    world.idle().await;
+    process.stop().await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_run_that_sleeps_or_waits_for_its_retry_takes_no_place() {
+    let world = World::lab(|label, run| {
+        Box::pin(async move {
+            run.app.note(label);
+            match label {
+                "sleeps" => run.sleep("night", Duration::from_secs(3_600)).await,
+                "fails" => {
+                    Err(Failure::new(Class::TransientNetwork, "test", "the network failed").into())
+                }
+                _ => Ok(()),
+            }
+        })
+    })
+    .await;
+    for label in ["sleeps", "fails", "runs"] {
+        world.add(LimitedScript::new(label, &one("key")).job()).await;
+    }
+    world.clock.freeze().await.unwrap();
+    world.drain().await;
+    assert_eq!(world.app.count("runs"), 1);
+    assert_eq!(world.count("engine.job").await, 2, "one sleeps, one will be retried");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn turns_come_evenly_however_many_ask_for_them() {
+    let world = World::noting().await;
+    world.clock.freeze().await.unwrap();
+    let pair = [Limit::rate("pair", 1, 6 * SECOND)];
+    add_all(&world, (0..4).map(|_| LimitedScript::new("sent", &pair).job()).collect()).await;
+    for sent in 1..=4 {
+        let processes = [world.start(), world.start()];
+        world.idle().await;
+        for process in processes {
+            process.stop().await;
+        }
+        assert_eq!(world.app.count("sent"), sent);
+        world.clock.advance_alive(6 * SECOND).await.unwrap();
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_retry_takes_another_turn() {
+    let world = World::lab(|label, run| {
+        Box::pin(async move {
+            run.app.note(label);
+            if run.app.count(label) < 2 {
+                return Err(Failure::new(Class::TransientNetwork, "test", "failed").into());
+            }
+            Ok(())
+        })
+    })
+    .await;
+    world.clock.freeze().await.unwrap();
+    let hourly = [Limit::rate("key", 1, 3_600 * SECOND)];
+    world.add(LimitedScript::new("sent", &hourly).job()).await;
+    world.drain().await;
+    world.clock.advance_alive(600 * SECOND).await.unwrap();
+    world.drain().await;
+    assert_eq!(world.app.count("sent"), 1, "its retry is due, but not its turn");
+    world.clock.advance_alive(3_000 * SECOND).await.unwrap();
+    world.drain().await;
+    assert_eq!(world.app.count("sent"), 2);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_job_that_comes_back_from_the_dead_letters_keeps_its_limits() {
+    let world = World::lab(|label, run| {
+        Box::pin(async move {
+            run.app.note(label);
+            if label == "dies" && run.app.count(label) == 1 {
+                return Err(Stop::skip("nothing to do it with"));
+            }
+            run.app.gate("here").pass().await;
+            Ok(())
+        })
+    })
+    .await;
+    let dead = world.add(LimitedScript::new("dies", &one("key")).job()).await;
+    world.drain().await;
+    world.add(LimitedScript::new("holds", &one("key")).job()).await;
+    let process = world.start();
+    world.app.gate("here").reached(1).await;
+    assert_eq!(ops::retry(world.pool(), dead).await.unwrap(), "default");
+    eventually("it stands aside", async || aside(&world).await == 1).await;
+    world.app.gate("here").open();
+    eventually("it has run", async || world.app.count("dies") == 2).await;
+    world.idle().await;
+    process.stop().await;
+    world.finish().await;
+}
+
+#[test]
+fn a_limit_that_makes_no_sense_is_refused_before_anything_is_written() {
+    let error = NewJob::of(&LimitedScript::new("", &[Limit::concurrency("key", 0)])).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "a job of kind test.limited cannot be enqueued: the limit \"key\" lets none run at a time; \
+         pause the queue, the kind or the workspace instead"
+    );
+}
