@@ -27,7 +27,7 @@ WAITING ?= 2000
 STUDIOS ?= 200
 endif
 
-.PHONY: help demo test storm bench bench-pure scale soak lint fmt sqlx sqlx-check deny ci
+.PHONY: help demo test examples storm bench bench-pure scale soak lint fmt sqlx sqlx-check deny ci
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -41,6 +41,10 @@ test: ## All tests, on a private Postgres that is started and stopped here
 	@echo "building; then every test on a private Postgres in $(STATE)"
 	@$(BUILD)
 	@$(PRIVATE_PG) -- $(CARGO) test --workspace
+
+examples: ## Every example on a private Postgres, its output compared with what stands beside it
+	@$(BUILD)
+	@$(PRIVATE_PG) --database examples -- .ci/run-examples $(BIN) examples/jobs
 
 storm: ## The long storm: kill -9 and SIGSTOP over 1,000 workflows. FENCE=off must fail
 	@$(BUILD)
