@@ -1,9 +1,13 @@
 //! What may be wrong with the database before it hurts: settings, old snapshots, silent processes, waiting work.
 
+mod queue;
+
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use sqlx::PgPool;
+
+pub use queue::{Unserved, queue, unserved};
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, Serialize)]
@@ -62,9 +66,6 @@ impl Finding {
 
 /// A snapshot older than this keeps vacuum from cleaning the queue.
 const OLD_SNAPSHOT: Duration = Duration::from_secs(300);
-
-/// Ready work older than this means that workers are too few, stuck or gone.
-const OLD_WORK: Duration = Duration::from_secs(60);
 
 /// A worker clock may differ by so much; it decides nothing, but logs become hard to read.
 const CLOCK_SKEW: Duration = Duration::from_secs(2);
@@ -160,38 +161,4 @@ async fn clock(pool: &PgPool) -> Result<Finding, sqlx::Error> {
     } else {
         Finding::ok("clock", format!("differs from the database's by {} ms", skew.as_millis()))
     })
-}
-
-/// Looks at the queue: who serves it, what waits, what was set aside. It needs the engine's schema.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn queue(pool: &PgPool) -> Result<Vec<Finding>, sqlx::Error> {
-    let seen = sqlx::query_file!("sql/doctor/queue.sql").fetch_one(pool).await?;
-    let workers = if seen.workers > 0 {
-        Finding::ok("workers", format!("{} alive, {} silent", seen.workers, seen.silent))
-    } else {
-        Finding::warning("workers", "no worker process is alive", "start `autopilot serve`")
-    };
-    let ready = match seen.oldest_ready {
-        Some(age) if age > OLD_WORK.as_secs_f64() => Finding::warning(
-            "oldest ready job",
-            format!("{age:.0} s old, {} ready", seen.ready),
-            "start more workers, or see `autopilot jobs list --status ready`",
-        ),
-        Some(age) => {
-            Finding::ok("oldest ready job", format!("{age:.1} s old, {} ready", seen.ready))
-        }
-        None => Finding::ok("oldest ready job", "none waits"),
-    };
-    let letters = if seen.dead_letters == 0 {
-        Finding::ok("dead letters", "none")
-    } else {
-        Finding::warning(
-            "dead letters",
-            format!("{} wait for a person", seen.dead_letters),
-            "see `autopilot jobs list`: each names its next action",
-        )
-    };
-    Ok(vec![workers, ready, letters])
 }

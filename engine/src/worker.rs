@@ -202,6 +202,8 @@ impl<A: Send + Sync + 'static> Worker<A> {
         let lease = Lease::new(self.config.lease, Instant::now());
         let schedules: Vec<String> =
             self.registry.schedules().iter().map(|schedule| schedule.name.clone()).collect();
+        let queues: Vec<String> =
+            self.config.queues.iter().map(|(queue, _)| queue.clone()).collect();
         let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".to_owned());
         sqlx::query_file!(
             "sql/worker_register.sql",
@@ -211,7 +213,8 @@ impl<A: Send + Sync + 'static> Worker<A> {
             crate::VERSION,
             self.config.lease.as_secs_f64(),
             &self.registry.kinds(),
-            &schedules
+            &schedules,
+            &queues
         )
         .execute(&self.pool)
         .await?;

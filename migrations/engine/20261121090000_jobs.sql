@@ -27,6 +27,7 @@ CREATE TABLE engine.worker (
     version    text NOT NULL,
     lease      interval NOT NULL,
     kinds      text[] NOT NULL,             -- what it can run
+    queues     text[] NOT NULL,             -- what it serves
     schedules  text[] NOT NULL,             -- what it looks after
     started_at timestamptz NOT NULL DEFAULT engine.clock(),
     seen       timestamptz NOT NULL DEFAULT engine.clock()

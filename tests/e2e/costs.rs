@@ -200,8 +200,8 @@ async fn jobs_and_steps_cost_no_more_wal_than_they_did() {
     let worker = "00000000-0000-0000-0000-000000000001";
     world
         .execute(&format!(
-            "INSERT INTO engine.worker (id, host, pid, version, kinds, schedules, lease)
-             VALUES ('{worker}', 'test', 1, '0', '{{}}', '{{}}', '1 h')"
+            "INSERT INTO engine.worker (id, host, pid, version, kinds, schedules, queues, lease)
+             VALUES ('{worker}', 'test', 1, '0', '{{}}', '{{}}', '{{}}', '1 h')"
         ))
         .await;
     let ids: Vec<String> =

@@ -26,6 +26,7 @@ mod l11_unique;
 mod l12_lost_answers;
 mod lanes;
 mod limits;
+mod operators;
 mod partition;
 mod pauses;
 mod poison;

@@ -17,8 +17,8 @@ async fn overdue() -> (World<Lab>, Uuid) {
     let worker = Uuid::now_v7();
     world
         .execute(&format!(
-            "INSERT INTO engine.worker (id, host, pid, version, kinds, schedules, lease, seen)
-             VALUES ('{worker}', 'test', 1, '0', '{{test.script}}', '{{}}', '10 s', engine.clock() - interval '11 s')"
+            "INSERT INTO engine.worker (id, host, pid, version, kinds, schedules, queues, lease, seen)
+             VALUES ('{worker}', 'test', 1, '0', '{{test.script}}', '{{}}', '{{}}', '10 s', engine.clock() - interval '11 s')"
         ))
         .await;
     (world, worker)

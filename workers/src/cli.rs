@@ -1,11 +1,17 @@
 //! The command line: what can be asked, and how it is explained.
 
+mod jobs;
+mod queue;
+
 use std::path::PathBuf;
 
-use autopilot_engine::{JobId, WorkspaceId};
+use autopilot_engine::WorkspaceId;
 use autopilot_workflows::integrations::phone::Country;
 use autopilot_workflows::integrations::twilio::{AddressSid, BundleSid};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use jobs::{Jobs, List, Runs};
+pub(crate) use queue::{CancelAll, Pauses, RetryAll, Schedules, Search, Weights, Which};
 
 use crate::input;
 
@@ -53,6 +59,15 @@ pub(crate) enum Command {
     /// Jobs of every kind: see, retry, cancel.
     #[command(subcommand)]
     Jobs(Jobs),
+    /// Queues, kinds and workspaces that stand still: see, pause, let go on.
+    #[command(subcommand)]
+    Pauses(Pauses),
+    /// Schedules: see, pause, run now.
+    #[command(subcommand)]
+    Schedules(Schedules),
+    /// What workspaces weigh where they take turns: see, set.
+    #[command(subcommand)]
+    Weights(Weights),
     /// Received webhooks: see those that nobody could be given, handle them again.
     #[command(subcommand)]
     Inbox(Inbox),
@@ -124,53 +139,6 @@ pub(crate) struct Provision {
     /// Follow the run to its end, as `runs watch` does.
     #[arg(long)]
     pub(crate) watch: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Runs {
-    /// The newest runs.
-    List(List),
-    /// One run: progress, each step, why it stopped, what to do.
-    Show(JobArg),
-    /// Follow a run to its end. Exit code 0 when it ended completed or degraded (an optional step failed; the status
-    /// says which of the two), 1 when it failed, was quarantined or cancelled, or needs a review.
-    Watch(JobArg),
-    /// Put a stopped run back to work, with what it has done already; one that waits looks again at once.
-    Retry(JobArg),
-    /// End a run for good. What it has done stays done.
-    Cancel(JobArg),
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Jobs {
-    /// The newest jobs that are live or were set aside.
-    List(List),
-    /// One job: its payload and every attempt's error.
-    Show(JobArg),
-    /// Put a job back to work; one that waits is due at once.
-    Retry(JobArg),
-    /// End a job for good.
-    Cancel(JobArg),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct List {
-    /// Of this workspace only.
-    #[arg(long, value_parser = input::workspace)]
-    pub(crate) workspace: Option<WorkspaceId>,
-    /// In this status only, for example failed.
-    #[arg(long)]
-    pub(crate) status: Option<String>,
-    /// At most so many.
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub(crate) limit: u32,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct JobArg {
-    /// Its id, a UUID, as the list shows it.
-    #[arg(value_parser = input::job)]
-    pub(crate) id: JobId,
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,10 +3,14 @@
 mod doctor;
 mod inbox;
 mod jobs;
+mod jobs_many;
 mod migrate;
+mod pauses;
 mod provision;
 mod runs;
+mod schedules;
 mod serve;
+mod weights;
 mod workspaces;
 
 use crate::cli::{Cli, Command, ConfigCommand};
@@ -43,6 +47,15 @@ pub(crate) async fn run(cli: Cli, console: Console) -> Result<Exit, Fail> {
         }
         Command::Jobs(command) => {
             jobs::run(command, &start(loaded, Odd::Kept)?.database, console).await
+        }
+        Command::Pauses(command) => {
+            pauses::run(command, &start(loaded, Odd::Kept)?.database, console).await
+        }
+        Command::Schedules(command) => {
+            schedules::run(command, &start(loaded, Odd::Kept)?.database, console).await
+        }
+        Command::Weights(command) => {
+            weights::run(command, &start(loaded, Odd::Kept)?.database, console).await
         }
         Command::Inbox(command) => {
             inbox::run(command, &start(loaded, Odd::Kept)?.database, console).await

@@ -31,6 +31,7 @@ pub(crate) use self::sections::{
     Database, Encryption, Http, Log, LogFormat, Provisioning, Redis, Retry, Worker,
 };
 pub(crate) use self::source::{File, Problem, Severity, Source, environment};
+pub(crate) use self::units::parse_duration;
 
 /// The defaults: every key with its documentation.
 const DEFAULTS: &str = include_str!("../../worker.toml");

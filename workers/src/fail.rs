@@ -56,7 +56,9 @@ impl From<sqlx::Error> for Fail {
 impl From<OpsError> for Fail {
     fn from(error: OpsError) -> Self {
         match error {
-            OpsError::NotFound(_) => Self::new(Exit::NotFound, error.to_string()),
+            OpsError::NotFound(_) | OpsError::Unknown { .. } => {
+                Self::new(Exit::NotFound, error.to_string())
+            }
             OpsError::Database(error) => error.into(),
             // Whatever the engine adds: the thing itself did not work.
             OpsError::Refused { .. } | _ => Self::new(Exit::Failed, error.to_string()),

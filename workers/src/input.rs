@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use autopilot_engine::ops::pauses::Scope;
 use autopilot_engine::{JobId, WorkspaceId};
 use autopilot_workflows::integrations::phone::Country;
 use autopilot_workflows::integrations::twilio::{AddressSid, BundleSid};
@@ -30,6 +31,27 @@ pub(crate) fn workspace(text: &str) -> Result<WorkspaceId, String> {
 /// What is wrong.
 pub(crate) fn job(text: &str) -> Result<JobId, String> {
     text.parse().map_err(|_not_a_uuid| "is not a UUID".to_owned())
+}
+
+/// What can be paused: `queue:NAME`, `kind:NAME` or `workspace:UUID`.
+///
+/// # Errors
+/// What is wrong.
+pub(crate) fn scope(text: &str) -> Result<Scope, String> {
+    match text.split_once(':') {
+        Some(("queue", name)) => Ok(Scope::Queue(self::name(name)?)),
+        Some(("kind", name)) => Ok(Scope::Kind(self::name(name)?)),
+        Some(("workspace", id)) => Ok(Scope::Workspace(workspace(id)?)),
+        Some(_) | None => Err("is neither queue:NAME nor kind:NAME nor workspace:UUID".to_owned()),
+    }
+}
+
+/// A piece of JSON.
+///
+/// # Errors
+/// What is wrong.
+pub(crate) fn json(text: &str) -> Result<serde_json::Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("is no JSON: {error}"))
 }
 
 /// A name, without blanks around it.
@@ -131,5 +153,10 @@ mod tests {
         }
         assert!(country("DE").is_ok() && country("de").is_err());
         assert!(job("x").is_err());
+        assert_eq!(scope("queue:webhooks"), Ok(Scope::Queue("webhooks".to_owned())));
+        for bad in ["", "webhooks", "queue:", "kind: ", "workspace:7", "planet:mars"] {
+            assert!(scope(bad).is_err(), "{bad:?}");
+        }
+        assert!(json(r#"{"a": 1}"#).is_ok() && json("{a: 1}").is_err());
     }
 }

@@ -4,6 +4,7 @@ use autopilot_engine::JobId;
 use autopilot_engine::ops::jobs;
 use sqlx::PgPool;
 
+use super::jobs_many;
 use super::runs::{cancel, filter, retry};
 use crate::cli::{Jobs, List};
 use crate::config::Database;
@@ -23,6 +24,9 @@ pub(crate) async fn run(command: Jobs, config: &Database, console: Console) -> R
         Jobs::Show(args) => show(&pool, args.id, console).await,
         Jobs::Retry(args) => retry(&pool, args.id, console).await,
         Jobs::Cancel(args) => cancel(&pool, args.id, console).await,
+        Jobs::Search(args) => jobs_many::search(&pool, args, console).await,
+        Jobs::CancelAll(args) => jobs_many::cancel(&pool, args, console).await,
+        Jobs::RetryAll(args) => jobs_many::retry(&pool, args, console).await,
     }
 }
 

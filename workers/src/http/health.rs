@@ -1,5 +1,6 @@
 //! Whether the process lives, and whether it can do its work.
 
+use autopilot_engine::doctor;
 use autopilot_engine::schema::{self, Misfit};
 use axum::Json;
 use axum::extract::State;
@@ -29,7 +30,17 @@ pub(super) async fn ready(
         };
     }
     Ok(Json(if trusted {
-        json!({ "status": "ready", "version": autopilot_engine::VERSION, "schemas": schemas })
+        // Another process may take them yet: this one is as ready as it can be.
+        let unserved = match doctor::unserved(&http.pool).await {
+            Ok(unserved) => json!(unserved),
+            Err(error) => json!(format!("unknown: {error}")),
+        };
+        json!({
+            "status": "ready",
+            "version": autopilot_engine::VERSION,
+            "schemas": schemas,
+            "unserved": unserved,
+        })
     } else {
         json!({ "status": "ready" })
     }))

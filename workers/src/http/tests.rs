@@ -135,6 +135,7 @@ async fn a_process_is_alive_without_its_database_and_ready_only_with_it() {
     assert_eq!(world.ask(plain("/readyz")).await.body, serde_json::json!({ "status": "ready" }));
     let detailed = world.api("GET", "/readyz", "").await;
     assert_eq!(detailed.body["schemas"]["studio"], "Current");
+    assert_eq!(detailed.body["unserved"], serde_json::json!([]));
 
     let alone = server(&nowhere().await, &[]);
     assert_eq!(ask(&alone, plain("/livez")).await.status, 200);

@@ -1,0 +1,60 @@
+//! What can be asked of runs and jobs.
+
+use autopilot_engine::{JobId, WorkspaceId};
+use clap::{Args, Subcommand};
+
+use super::{CancelAll, RetryAll, Search};
+use crate::input;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Runs {
+    /// The newest runs.
+    List(List),
+    /// One run: progress, each step, why it stopped, what to do.
+    Show(JobArg),
+    /// Follow a run to its end. Exit code 0 when it ended completed or degraded (an optional step failed; the status
+    /// says which of the two), 1 when it failed, was quarantined or cancelled, or needs a review.
+    Watch(JobArg),
+    /// Put a stopped run back to work, with what it has done already; one that waits looks again at once.
+    Retry(JobArg),
+    /// End a run for good. What it has done stays done.
+    Cancel(JobArg),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Jobs {
+    /// The newest jobs that are live or were set aside.
+    List(List),
+    /// One job: its payload and every attempt's error.
+    Show(JobArg),
+    /// Put a job back to work; one that waits is due at once.
+    Retry(JobArg),
+    /// End a job for good.
+    Cancel(JobArg),
+    /// Jobs by what they are tagged with and what they gave, wherever they are, the newest first.
+    Search(Search),
+    /// End all live jobs of a workspace, a kind, a queue or a tag, for good, and what they have spawned.
+    CancelAll(CancelAll),
+    /// Put all that failed, was quarantined or could not be read back to work. What needs a review is left for `retry`.
+    RetryAll(RetryAll),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Of this workspace only.
+    #[arg(long, value_parser = input::workspace)]
+    pub(crate) workspace: Option<WorkspaceId>,
+    /// In this status only, for example failed.
+    #[arg(long)]
+    pub(crate) status: Option<String>,
+    /// At most so many.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) limit: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct JobArg {
+    /// Its id, a UUID, as the list shows it.
+    #[arg(value_parser = input::job)]
+    pub(crate) id: JobId,
+}
