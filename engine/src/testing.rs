@@ -1,10 +1,37 @@
-//! What tests share, here and in the crates above (feature `testing`).
+//! The test kit (feature `testing`): what a workflow promises, shown by its tests.
+//!
+//! | to show | use |
+//! |---|---|
+//! | what a run does and how it ends | [`World::complete`], or attempt by attempt, [`World::attempt`] |
+//! | what happens in days, months, over a change of the clocks | [`World::clock`], [`World::drain_all`] |
+//! | that a crash anywhere does no harm | [`crash_at_every_step`] |
+//! | that a step may run twice | [`repeat_every_step`] |
+//! | what was enqueued | [`World::enqueued`] |
+//! | that nothing is left over | [`World::finish`] |
+//!
+//! A world is a database of its own on the server of `AUTOPILOT_TEST_DATABASE_URL`, else `DATABASE_URL`; the login may create
+//! databases. Workers run in the test's process. `examples/jobs/test_your_workflow.rs` shows it.
+
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test kit reports by failing the test"
+)]
 
 mod clock;
 mod crash;
 mod database;
+mod process;
+mod repeat;
+mod wait;
+mod world;
 
 pub use crate::run::boundary::Boundary;
 pub use clock::Clock;
 pub use crash::{CrashPoints, Place};
 pub use database::TestDatabase;
+pub use process::Process;
+pub use repeat::{crash_at_every_step, repeat_every_step};
+pub use wait::{PATIENCE, eventually};
+pub use world::World;

@@ -10,7 +10,7 @@ fn no(code: &'static str, class: Class) -> Stop {
 
 /// Books a flight and a hotel, each with its undo, then a car, which is not to be had. `label` says what else goes wrong.
 async fn travel() -> World<Lab> {
-    World::lab(|label, run| {
+    Lab::world(|label, run| {
         Box::pin(async move {
             run.step("flight", async |at| at.app.call("flight", &at.key)).await?;
             run.compensate("no flight", |at| async move { at.app.call("no flight", &at.key) });

@@ -26,7 +26,7 @@ fn still(world: &mut World<Lab>) {
 
 /// The statements, and at best the round trips, of a run of three steps that begins in the process that asks for it.
 async fn cost_of_starting(job: fn() -> NewJob) -> (usize, usize) {
-    let mut world = World::lab(|_, run| {
+    let mut world = Lab::world(|_, run| {
         Box::pin(async move {
             for step in ["one", "two", "three"] {
                 run.step(step, async |_| Ok(())).await?;
@@ -73,7 +73,7 @@ async fn a_run_whose_first_step_nobody_foresees_costs_one_more() {
 
 #[tokio::test]
 async fn a_job_through_the_queue_is_a_claim_and_an_ack() {
-    let mut world = World::lab(|_, _| Box::pin(async { Ok(()) })).await;
+    let mut world = Lab::world(|_, _| Box::pin(async { Ok(()) })).await;
     still(&mut world);
     let proxy = Proxy::start(&world.url()).await;
     let pool = proxy.pool(&world.url()).await;
@@ -99,7 +99,7 @@ async fn an_idle_process_asks_at_most_once_a_second_and_writes_nothing_but_its_h
     let asked = a_minute(config.heartbeat) + a_minute(config.poll_max);
     assert!(asked <= 60.0, "{asked} statements a minute");
 
-    let mut world = World::lab(|_, _| Box::pin(async { Ok(()) })).await;
+    let mut world = Lab::world(|_, _| Box::pin(async { Ok(()) })).await;
     world.config.heartbeat = Duration::from_millis(100);
     world.config.poll_min = Duration::from_millis(100);
     world.config.poll_max = Duration::from_millis(100);
@@ -179,7 +179,7 @@ fn claim_values(free: i64, worker: &str) -> String {
 
 #[tokio::test]
 async fn an_empty_claim_touches_no_row_however_many_are_scheduled() {
-    let world = World::lab(|_, _| Box::pin(async { Ok(()) })).await;
+    let world = Lab::world(|_, _| Box::pin(async { Ok(()) })).await;
     let later: Vec<NewJob> =
         (0..5_000).map(|_| Script::default().job().after(Duration::from_secs(3_600))).collect();
     let mut conn = world.pool().acquire().await.unwrap();
@@ -192,7 +192,7 @@ async fn an_empty_claim_touches_no_row_however_many_are_scheduled() {
 
 #[tokio::test]
 async fn jobs_and_steps_cost_no_more_wal_than_they_did() {
-    let world = World::lab(|_, _| Box::pin(async { Ok(()) })).await;
+    let world = Lab::world(|_, _| Box::pin(async { Ok(()) })).await;
     // Its snapshot would keep old versions of the rows alive, and their page would have no room for new ones.
     for table in ["job", "step", "history_default"] {
         world.execute(&format!("ALTER TABLE engine.{table} SET (autovacuum_enabled = off)")).await;

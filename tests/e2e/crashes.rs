@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use autopilot_tests::{PlannedScript, Script, World, crash_at_every_step, repeat_every_step};
+use autopilot_tests::{Lab, PlannedScript, Script, World, crash_at_every_step, repeat_every_step};
 
-async fn three_steps() -> World<autopilot_tests::Lab> {
-    World::lab(|_, run| {
+async fn three_steps() -> World<Lab> {
+    Lab::world(|_, run| {
         Box::pin(async move {
             run.step("one", async |at| at.app.call("one", &at.key)).await?;
             run.transact("two", async |tx| {
@@ -55,7 +55,7 @@ async fn a_step_that_runs_again_after_it_had_finished_changes_nothing() {
 #[tokio::test]
 async fn a_run_that_sleeps_survives_a_crash_at_any_boundary() {
     let make = async || {
-        World::lab(|_, run| {
+        Lab::world(|_, run| {
             Box::pin(async move {
                 run.step("before", async |at| at.app.call("before", &at.key)).await?;
                 run.sleep("night", Duration::from_secs(8 * 3_600)).await?;
@@ -73,7 +73,7 @@ async fn a_run_that_sleeps_survives_a_crash_at_any_boundary() {
 #[tokio::test]
 async fn a_provider_that_can_be_asked_is_used_once_wherever_the_crash_was() {
     let make = async || {
-        World::lab(|_, run| {
+        Lab::world(|_, run| {
             Box::pin(async move {
                 // This provider knows no keys: what it is told twice, it does twice.
                 run.reconcile(
@@ -98,7 +98,7 @@ async fn a_provider_that_can_be_asked_is_used_once_wherever_the_crash_was() {
 #[tokio::test]
 async fn a_successor_is_enqueued_once_wherever_the_crash_was() {
     let make = async || {
-        World::lab(|label, run| {
+        Lab::world(|label, run| {
             Box::pin(async move {
                 run.step("one", async |at| at.app.call("one", &at.key)).await?;
                 if label.is_empty() {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use autopilot_engine::{Enqueued, NewJob, Priority, enqueue};
-use autopilot_tests::{Script, World};
+use autopilot_tests::{Inside, Lab, Script};
 use sqlx::Connection;
 
 fn script(label: &str) -> NewJob {
@@ -12,7 +12,7 @@ fn script(label: &str) -> NewJob {
 
 #[tokio::test]
 async fn a_rollback_leaves_no_job_and_no_key() {
-    let world = World::noting().await;
+    let world = Lab::noting().await;
     let mut tx = world.pool().begin().await.unwrap();
     assert!(!enqueue(&mut tx, &[script("a"), script("b").key("event")]).await.unwrap().is_empty());
     tx.rollback().await.unwrap();
@@ -24,7 +24,7 @@ async fn a_rollback_leaves_no_job_and_no_key() {
 
 #[tokio::test]
 async fn a_batch_is_answered_in_its_order_and_runs() {
-    let world = World::noting().await;
+    let world = Lab::noting().await;
     let jobs: Vec<NewJob> = (0..50).map(|number| script(&number.to_string())).collect();
     let mut tx = world.pool().begin().await.unwrap();
     let answers = enqueue(&mut tx, &jobs).await.unwrap();
@@ -45,7 +45,7 @@ async fn a_batch_is_answered_in_its_order_and_runs() {
 
 #[tokio::test]
 async fn an_idempotency_key_stands_for_one_job_even_after_it_has_finished() {
-    let world = World::noting().await;
+    let world = Lab::noting().await;
     let first = world.submit(script("a").key("event")).await;
     assert!(matches!(first, Enqueued::New(_)));
     assert_eq!(world.submit(script("a").key("event")).await, Enqueued::Existing(first.id()));
@@ -59,7 +59,7 @@ async fn an_idempotency_key_stands_for_one_job_even_after_it_has_finished() {
 
 #[tokio::test]
 async fn eight_that_enqueue_one_key_at_the_same_time_get_one_job() {
-    let world = World::noting().await;
+    let world = Lab::noting().await;
     let mut racers = tokio::task::JoinSet::new();
     for _ in 0..8 {
         let mut conn = world.connect().await;
@@ -80,7 +80,7 @@ async fn eight_that_enqueue_one_key_at_the_same_time_get_one_job() {
 
 #[tokio::test]
 async fn a_key_whose_first_enqueue_rolled_back_is_free_for_the_one_that_waited() {
-    let world = World::noting().await;
+    let world = Lab::noting().await;
     let mut one = world.connect().await;
     let mut tx = one.begin().await.unwrap();
     assert!(!enqueue(&mut tx, &[script("a").key("event")]).await.unwrap().is_empty());
@@ -100,7 +100,7 @@ async fn a_key_whose_first_enqueue_rolled_back_is_free_for_the_one_that_waited()
 
 #[tokio::test]
 async fn the_id_of_a_key_is_derived_so_that_a_failover_cannot_change_it() {
-    let (one, other) = (World::noting().await, World::noting().await);
+    let (one, other) = (Lab::noting().await, Lab::noting().await);
     let first = one.submit(script("a").key("event")).await.id();
     assert_eq!(other.submit(script("a").key("event")).await.id(), first);
     assert_ne!(other.submit(script("a").key("another")).await.id(), first);
@@ -110,7 +110,7 @@ async fn the_id_of_a_key_is_derived_so_that_a_failover_cannot_change_it() {
 
 #[tokio::test]
 async fn a_key_that_joins_a_live_unique_job_stands_for_that_job() {
-    let world = World::noting().await;
+    let world = Lab::noting().await;
     let unique = || NewJob::of(&Script::new("a").unique("studio")).unwrap();
     let live = world.submit(unique()).await.id();
     assert_eq!(world.submit(unique().key("event")).await, Enqueued::Existing(live));
@@ -122,7 +122,7 @@ async fn a_key_that_joins_a_live_unique_job_stands_for_that_job() {
 
 #[tokio::test]
 async fn a_job_with_two_copies_of_its_key_in_one_batch_is_one_job() {
-    let world = World::noting().await;
+    let world = Lab::noting().await;
     let mut tx = world.pool().begin().await.unwrap();
     let jobs = [script("a").key("event"), script("a").key("event")];
     let answers = enqueue(&mut tx, &jobs).await.unwrap();
@@ -135,7 +135,7 @@ async fn a_job_with_two_copies_of_its_key_in_one_batch_is_one_job() {
 
 #[tokio::test]
 async fn scheduled_jobs_run_in_the_order_in_which_they_are_due() {
-    let world = World::noting().await;
+    let world = Lab::noting().await;
     world.clock.freeze().await.unwrap();
     world.add(script("third").after(Duration::from_secs(3_600))).await;
     world.add(script("second").after(Duration::from_secs(60))).await;
@@ -148,7 +148,7 @@ async fn scheduled_jobs_run_in_the_order_in_which_they_are_due() {
 
 #[tokio::test]
 async fn a_higher_priority_runs_first() {
-    let mut world = World::noting().await;
+    let mut world = Lab::noting().await;
     world.config.queues = vec![("default".to_owned(), 1)];
     for priority in [Priority::Low, Priority::Normal, Priority::High, Priority::Critical] {
         world.add(script(&format!("{priority:?}")).priority(priority)).await;

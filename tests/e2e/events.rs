@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use autopilot_engine::JobId;
 use autopilot_engine::ops::events::emit;
-use autopilot_tests::{Lab, Script, World, eventually};
+use autopilot_tests::{Inside, Lab, Script, World, eventually};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Jobs that wait an hour for the event of their label, and note what it brought.
 async fn waiting_world() -> World<Lab> {
-    World::lab(|label, run| {
+    Lab::world(|label, run| {
         Box::pin(async move {
             let paid: Option<u32> = run.wait_for("paid", label, HOUR).await?;
             run.app.note(&format!("{paid:?}"));
@@ -75,7 +75,7 @@ async fn an_event_that_does_not_come_in_time_is_none_and_an_early_look_does_not_
 
 #[tokio::test]
 async fn an_event_that_comes_while_a_run_decides_to_wait_is_not_missed() {
-    let world = World::lab(|label, run| {
+    let world = Lab::world(|label, run| {
         Box::pin(async move {
             run.app.gate("about to look").pass().await;
             let paid: Option<u32> = run.wait_for("paid", label, HOUR).await?;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use autopilot_engine::{Enqueued, Enqueuer, NewJob};
-use autopilot_tests::{Cut, Proxy, Script, World};
+use autopilot_tests::{Cut, Inside, Lab, Proxy, Script};
 use sqlx::Connection;
 use tokio::task::JoinSet;
 
@@ -13,7 +13,7 @@ fn script(label: &str) -> NewJob {
 
 #[tokio::test]
 async fn many_callers_get_one_job_each() {
-    let world = World::noting().await;
+    let world = Lab::noting().await;
     let enqueuer = Enqueuer::start(world.pool().clone());
     let mut callers = JoinSet::new();
     for number in 0..200 {
@@ -31,7 +31,7 @@ async fn many_callers_get_one_job_each() {
 
 #[tokio::test]
 async fn keys_are_honoured_within_a_group_and_over_groups() {
-    let world = World::noting().await;
+    let world = Lab::noting().await;
     let enqueuer = Enqueuer::start(world.pool().clone());
     let mut callers = JoinSet::new();
     for number in 0..32 {
@@ -57,7 +57,7 @@ async fn keys_are_honoured_within_a_group_and_over_groups() {
 
 #[tokio::test]
 async fn a_key_that_somebody_else_is_just_taking_holds_up_only_its_own_caller() {
-    let world = World::noting().await;
+    let world = Lab::noting().await;
     let enqueuer = Enqueuer::start(world.pool().clone());
     let mut other = world.connect().await;
     let mut tx = other.begin().await.unwrap();
@@ -79,7 +79,7 @@ async fn a_key_that_somebody_else_is_just_taking_holds_up_only_its_own_caller() 
 #[tokio::test]
 async fn l12_an_enqueue_whose_answer_was_lost_is_there_once() {
     for cut in [Cut::Answer(b"odd-label".to_vec()), Cut::Request(b"odd-label".to_vec())] {
-        let world = World::noting().await;
+        let world = Lab::noting().await;
         let proxy = Proxy::start(&world.url()).await;
         let enqueuer = Enqueuer::start(proxy.pool(&world.url()).await);
         // Something at work takes the job away before it can be looked for.
@@ -97,7 +97,7 @@ async fn l12_an_enqueue_whose_answer_was_lost_is_there_once() {
 
 #[tokio::test]
 async fn a_job_that_the_database_refuses_hurts_nobody_else() {
-    let world = World::noting().await;
+    let world = Lab::noting().await;
     world
         .execute(
             "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN

@@ -1,12 +1,12 @@
 //! L1: a claim takes each job once and names the incarnation that took it.
 
 use autopilot_engine::testing::CrashPoints;
-use autopilot_tests::{Script, World, eventually};
+use autopilot_tests::{Lab, Script, eventually};
 use sqlx::{Connection, PgPool};
 
 #[tokio::test]
 async fn l01_a_claim_adds_one_attempt_and_one_token_and_names_the_incarnation() {
-    let world = World::gated().await;
+    let world = Lab::gated().await;
     let job = world.enqueue(&Script::default()).await;
     let process = world.start();
     world.app.gate("here").reached(1).await;
@@ -23,7 +23,7 @@ async fn l01_a_claim_adds_one_attempt_and_one_token_and_names_the_incarnation() 
 
 #[tokio::test]
 async fn l01_a_restarted_process_is_another_incarnation() {
-    let world = World::lab(|_, _| Box::pin(async { Ok(()) })).await;
+    let world = Lab::world(|_, _| Box::pin(async { Ok(()) })).await;
     let process = world.start();
     let one = "engine.worker";
     eventually("it registers", async || world.count(one).await == 1).await;
@@ -38,7 +38,7 @@ async fn l01_a_restarted_process_is_another_incarnation() {
 
 #[tokio::test]
 async fn l01_two_claimers_never_get_the_same_job() {
-    let world = World::noting().await;
+    let world = Lab::noting().await;
     for number in 0..100 {
         world.enqueue(&Script::new(&number.to_string())).await;
     }
@@ -57,7 +57,7 @@ async fn l01_two_claimers_never_get_the_same_job() {
 
 #[tokio::test]
 async fn l01_a_locked_job_does_not_hold_up_the_others() {
-    let world = World::noting().await;
+    let world = Lab::noting().await;
     let locked = world.enqueue(&Script::new("locked")).await;
     world.enqueue(&Script::new("free")).await;
     let mut other = world.connect().await;
@@ -79,7 +79,7 @@ async fn l01_a_locked_job_does_not_hold_up_the_others() {
 
 #[tokio::test]
 async fn l01_a_claim_is_a_hot_update() {
-    let world = World::lab(|_, _| Box::pin(async { Ok(()) })).await;
+    let world = Lab::world(|_, _| Box::pin(async { Ok(()) })).await;
     for _ in 0..30 {
         world.enqueue(&Script::default()).await;
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use autopilot_engine::{Class, Failure, Run};
-use autopilot_tests::{Lab, Running, Script, World, eventually};
+use autopilot_tests::{Inside, Lab, Running, Script, World, eventually};
 
 /// Runs a job up to the gate `here`, gives it to another worker and lets the attempt go on. Nothing in the database
 /// may change after that.
@@ -11,7 +11,7 @@ async fn writes_nothing<F>(body: F) -> World<Lab>
 where
     F: for<'a, 'r> Fn(&'a str, &'a mut Run<'r, Lab>) -> Running<'a> + Send + Sync + 'static,
 {
-    let mut world = World::lab(body).await;
+    let mut world = Lab::world(body).await;
     let process = world.start_unaware().await;
     let job = world.enqueue(&Script::default()).await;
     world.app.gate("here").reached(1).await;
@@ -27,7 +27,7 @@ where
 /// A claim does not wait for the disk: a crash of the database may lose it, and the next claim carries the same token.
 #[tokio::test]
 async fn l02_an_attempt_whose_claim_was_lost_with_the_database_writes_nothing() {
-    let mut world = World::lab(|_, run| {
+    let mut world = Lab::world(|_, run| {
         Box::pin(async move {
             here(run).await;
             run.step("buy", async |at| at.app.call("buy", &at.key)).await
@@ -173,7 +173,7 @@ async fn l02_a_superseded_attempt_enqueues_nothing() {
 
 #[tokio::test]
 async fn l02_a_drain_releases_no_job_that_another_worker_has() {
-    let mut world = World::lab(|_, run| {
+    let mut world = Lab::world(|_, run| {
         Box::pin(async move {
             run.app.gate("never").pass().await;
             Ok(())

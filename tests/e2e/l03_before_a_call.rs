@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use autopilot_tests::{Script, World, eventually};
+use autopilot_tests::{Lab, Script, eventually};
 use sqlx::Connection;
 
 #[tokio::test]
 async fn l03_the_started_record_is_committed_before_the_call() {
-    let world = World::lab(|_, run| {
+    let world = Lab::world(|_, run| {
         Box::pin(async move {
             run.step("buy", async |at| {
                 // Another connection than the committer's: it sees only what is committed.
@@ -32,7 +32,7 @@ async fn l03_the_started_record_is_committed_before_the_call() {
 
 #[tokio::test]
 async fn l03_a_call_waits_until_the_lease_outlasts_it() {
-    let mut world = World::lab(|_, run| {
+    let mut world = Lab::world(|_, run| {
         Box::pin(async move {
             run.app.gate("before").pass().await;
             run.step("buy", async |at| {

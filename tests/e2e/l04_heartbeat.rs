@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use autopilot_tests::{Script, World, eventually};
+use autopilot_tests::{Lab, Script, eventually};
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
 #[tokio::test]
 async fn l04_a_process_beats_once_for_all_its_jobs() {
-    let mut world = World::gated().await;
+    let mut world = Lab::gated().await;
     world.config.heartbeat = Duration::from_millis(50);
     for _ in 0..5 {
         world.enqueue(&Script::default()).await;
@@ -51,7 +51,7 @@ fn beats_twice(options: PgConnectOptions) -> bool {
 
 #[tokio::test]
 async fn l04_work_that_blocks_the_only_thread_does_not_stop_the_heartbeat() {
-    let mut world = World::lab(|_, run| {
+    let mut world = Lab::world(|_, run| {
         Box::pin(async move {
             run.step("block", async |at| {
                 // Blocks this test's only thread until the watcher has made up its mind.
@@ -73,7 +73,7 @@ async fn l04_work_that_blocks_the_only_thread_does_not_stop_the_heartbeat() {
 
 #[tokio::test]
 async fn l04_a_process_without_heartbeats_starts_no_call_and_gives_the_job_back() {
-    let mut world = World::lab(|_, run| {
+    let mut world = Lab::world(|_, run| {
         Box::pin(async move {
             run.app.gate("before").pass().await;
             run.step_once("buy", async |at| at.app.call("buy", &at.key)).await
@@ -106,7 +106,7 @@ async fn l04_a_process_without_heartbeats_starts_no_call_and_gives_the_job_back(
 
 #[tokio::test]
 async fn l04_a_process_that_was_declared_dead_drops_its_attempts_and_goes_on_as_another() {
-    let mut world = World::lab(|_, run| {
+    let mut world = Lab::world(|_, run| {
         Box::pin(async move {
             run.app.gate("here").pass().await;
             Ok(())

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use autopilot_engine::NewJob;
-use autopilot_tests::{Script, World};
+use autopilot_tests::{Lab, Script};
 use chrono::{TimeDelta, Utc};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
 #[tokio::test]
 async fn l05_a_job_is_due_when_the_database_says_so() {
-    let world = World::noting().await;
+    let world = Lab::noting().await;
     world.clock.freeze().await.unwrap();
     let later = NewJob::of(&Script::new("later")).unwrap().after(HOUR);
     world.add(later).await;
@@ -26,7 +26,7 @@ async fn l05_a_job_is_due_when_the_database_says_so() {
 
 #[tokio::test]
 async fn l05_what_a_process_takes_for_the_time_decides_nothing() {
-    let world = World::noting().await;
+    let world = Lab::noting().await;
     // The database is ten days ahead of this process.
     world.clock.advance(10 * 24 * HOUR).await.unwrap();
     let tomorrow_here =
@@ -44,7 +44,7 @@ async fn l05_what_a_process_takes_for_the_time_decides_nothing() {
 
 #[tokio::test]
 async fn l05_a_lease_runs_out_when_the_database_says_so() {
-    let world = World::lab(|label, run| {
+    let world = Lab::world(|label, run| {
         Box::pin(async move {
             run.app.note(label);
             if label == "stuck" && run.app.count("stuck") == 1 {

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use autopilot_tests::{Script, World};
+use autopilot_tests::{Lab, Script};
 
 use crate::rescue_races::RESCUE_DECLARE;
 
 #[tokio::test]
 async fn l06_a_job_that_runs_for_a_day_under_a_live_heartbeat_is_never_rescued() {
-    let world = World::lab(|label, run| {
+    let world = Lab::world(|label, run| {
         Box::pin(async move {
             run.app.gate("here").pass().await;
             run.app.note(label);

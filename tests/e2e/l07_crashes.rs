@@ -1,12 +1,12 @@
 //! L7: a rescue counts as a crash, apart from failures; the third sets the job aside with its payload.
 
 use autopilot_engine::{Class, Failure};
-use autopilot_tests::{PATIENCE, Script, World};
+use autopilot_tests::{Lab, PATIENCE, Script};
 use sqlx::postgres::PgListener;
 
 #[tokio::test]
 async fn l07_a_job_that_kills_its_worker_three_times_is_quarantined_with_its_payload() {
-    let world = World::lab(|label, run| {
+    let world = Lab::world(|label, run| {
         Box::pin(async move {
             run.app.gate("here").pass().await;
             run.app.note(label);
@@ -33,7 +33,7 @@ async fn l07_a_job_that_kills_its_worker_three_times_is_quarantined_with_its_pay
 
 #[tokio::test]
 async fn l07_who_has_a_free_slot_is_told_of_a_job_that_another_rescues() {
-    let mut world = World::gated().await;
+    let mut world = Lab::gated().await;
     world.enqueue(&Script::default()).await;
     let process = world.start();
     world.app.gate("here").reached(1).await;
@@ -51,7 +51,7 @@ async fn l07_who_has_a_free_slot_is_told_of_a_job_that_another_rescues() {
 
 #[tokio::test]
 async fn l07_a_crash_uses_up_no_retry_and_a_failure_no_crash() {
-    let world = World::lab(|_, run| {
+    let world = Lab::world(|_, run| {
         Box::pin(async move {
             run.app.note("attempt");
             if run.app.count("attempt") <= 2 {
@@ -78,7 +78,7 @@ async fn l07_a_crash_uses_up_no_retry_and_a_failure_no_crash() {
 
 #[tokio::test]
 async fn l07_a_panic_is_a_crash_and_the_worker_goes_on() {
-    let world = World::lab(|label, run| {
+    let world = Lab::world(|label, run| {
         Box::pin(async move {
             run.app.note(label);
             assert_ne!(label, "panics", "on purpose");

@@ -4,7 +4,7 @@ use autopilot_engine::Stop;
 use autopilot_tests::{Lab, Script, World};
 
 async fn step_and_successor() -> World<Lab> {
-    let world = World::lab(|label, run| {
+    let world = Lab::world(|label, run| {
         Box::pin(async move {
             if label == "next" {
                 return Ok(());
@@ -92,7 +92,7 @@ async fn l08_an_end_that_fails_once_is_written_whole_by_the_next_try() {
 
 #[tokio::test]
 async fn l08_a_run_that_does_not_end_well_enqueues_nothing() {
-    let world = World::lab(|_, run| {
+    let world = Lab::world(|_, run| {
         Box::pin(async move {
             run.enqueue(Script::new("next").job());
             Err(Stop::skip("not configured"))

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use autopilot_tests::{PATIENCE, Script, World, eventually};
+use autopilot_tests::{Lab, PATIENCE, Script, eventually};
 use sqlx::Connection;
 
 #[tokio::test]
 async fn l09_a_drain_claims_nothing_more_and_lets_running_work_finish() {
-    let world = World::gated().await;
+    let world = Lab::gated().await;
     let running = world.enqueue(&Script::new("running")).await;
     let process = world.start();
     world.app.gate("here").reached(1).await;
@@ -25,7 +25,7 @@ async fn l09_a_drain_claims_nothing_more_and_lets_running_work_finish() {
 
 #[tokio::test]
 async fn l09_what_does_not_end_in_time_is_released_with_its_token_and_runs_elsewhere_at_once() {
-    let mut world = World::gated().await;
+    let mut world = Lab::gated().await;
     world.clock.freeze().await.unwrap();
     world.config.drain = Duration::ZERO;
     let job = world.enqueue(&Script::new("endless")).await;
@@ -46,7 +46,7 @@ async fn l09_what_does_not_end_in_time_is_released_with_its_token_and_runs_elsew
 
 #[tokio::test]
 async fn l09_who_has_a_free_slot_is_told_of_what_another_releases() {
-    let mut world = World::gated().await;
+    let mut world = Lab::gated().await;
     world.config.drain = Duration::ZERO;
     world.config.listen = true;
     // Who is not told would not look again in the time of this test.
@@ -68,7 +68,7 @@ async fn l09_who_has_a_free_slot_is_told_of_what_another_releases() {
 
 #[tokio::test]
 async fn l09_what_was_claimed_and_not_begun_is_given_back_without_a_crash() {
-    let mut world = World::gated().await;
+    let mut world = Lab::gated().await;
     world.config.heartbeat = Duration::from_secs(2);
     world.app.gate("here").open();
     let process = world.start();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use autopilot_tests::{Gate, Script, World};
+use autopilot_tests::{Gate, Inside, Lab, Script};
 
 /// Opens a gate when it is dropped: the code that held it has ended.
 struct EndsAt(Arc<Gate>);
@@ -16,7 +16,7 @@ impl Drop for EndsAt {
 
 #[tokio::test]
 async fn l10_a_cancel_wins_over_a_late_ack() {
-    let mut world = World::lab(|_, run| {
+    let mut world = Lab::world(|_, run| {
         Box::pin(async move {
             run.app.gate("here").pass().await;
             run.step("after", async |at| at.app.call("after", &at.key)).await
@@ -37,7 +37,7 @@ async fn l10_a_cancel_wins_over_a_late_ack() {
 
 #[tokio::test]
 async fn l10_a_cancel_reaches_a_running_attempt_with_the_next_heartbeat() {
-    let mut world = World::lab(|_, run| {
+    let mut world = Lab::world(|_, run| {
         Box::pin(async move {
             let _ends = EndsAt(run.app.gate("ended"));
             run.app.gate("never").pass().await;
@@ -60,7 +60,7 @@ async fn l10_a_cancel_reaches_a_running_attempt_with_the_next_heartbeat() {
 
 #[tokio::test]
 async fn l10_a_cancelled_job_is_never_claimed() {
-    let world = World::lab(|_, run| {
+    let world = Lab::world(|_, run| {
         Box::pin(async move {
             run.app.note("ran");
             Ok(())

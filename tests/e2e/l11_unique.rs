@@ -1,7 +1,7 @@
 //! L11: at most one live job for a unique key; the slot is the job's own row, so nothing can leak it.
 
 use autopilot_engine::{Enqueued, NewJob, enqueue};
-use autopilot_tests::{Lab, Script, World};
+use autopilot_tests::{Inside, Lab, Script, World};
 use sqlx::Connection;
 
 fn slot() -> NewJob {
@@ -16,7 +16,7 @@ async fn is_taken(world: &World<Lab>) -> bool {
 
 #[tokio::test]
 async fn l11_of_eight_that_enqueue_at_the_same_time_one_makes_the_job_and_seven_join_it() {
-    let world = World::gated().await;
+    let world = Lab::gated().await;
     let mut racers = tokio::task::JoinSet::new();
     for _ in 0..8 {
         let mut conn = world.connect().await;
@@ -37,7 +37,7 @@ async fn l11_of_eight_that_enqueue_at_the_same_time_one_makes_the_job_and_seven_
 
 #[tokio::test]
 async fn l11_a_slot_is_held_while_its_job_runs_and_after_a_crash() {
-    let world = World::gated().await;
+    let world = Lab::gated().await;
     assert!(!is_taken(&world).await);
     let process = world.start();
     world.app.gate("here").reached(1).await;
@@ -57,7 +57,7 @@ async fn l11_a_slot_is_held_while_its_job_runs_and_after_a_crash() {
 
 #[tokio::test]
 async fn l11_a_cancel_frees_the_slot() {
-    let world = World::gated().await;
+    let world = Lab::gated().await;
     let job = world.submit(slot()).await.id();
     world.cancel(job).await;
     assert!(!is_taken(&world).await);
@@ -66,7 +66,7 @@ async fn l11_a_cancel_frees_the_slot() {
 
 #[tokio::test]
 async fn l11_a_quarantine_frees_the_slot() {
-    let world = World::gated().await;
+    let world = Lab::gated().await;
     let job = world.submit(slot()).await.id();
     for death in 1..=3 {
         let process = world.start();
@@ -82,7 +82,7 @@ async fn l11_a_quarantine_frees_the_slot() {
 
 #[tokio::test]
 async fn l11_two_jobs_of_one_key_in_one_batch_are_one_job() {
-    let world = World::gated().await;
+    let world = Lab::gated().await;
     let mut tx = world.pool().begin().await.unwrap();
     let answers = enqueue(&mut tx, &[slot(), slot()]).await.unwrap();
     tx.commit().await.unwrap();

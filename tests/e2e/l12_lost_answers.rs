@@ -11,7 +11,7 @@ async fn cut_after_the_gate<F>(cut: Cut, body: F) -> World<Lab>
 where
     F: for<'a, 'r> Fn(&'a str, &'a mut Run<'r, Lab>) -> Running<'a> + Send + Sync + 'static,
 {
-    let world = World::lab(body).await;
+    let world = Lab::world(body).await;
     world.execute("CREATE TABLE ledger (what text)").await;
     world.enqueue(&Script::new("first")).await;
     let (proxy, pool, process) = behind_a_proxy(&world).await;
@@ -148,7 +148,7 @@ fn claim_of(job: Uuid) -> Cut {
 
 #[tokio::test]
 async fn l12_a_claim_whose_answer_was_lost_is_given_back_without_an_attempt() {
-    let world = World::gated().await;
+    let world = Lab::gated().await;
     let (proxy, pool, process) = behind_a_proxy(&world).await;
     proxy.arm(claim_of(derived("event-1")));
     let job = NewJob::of(&Script::new("once")).unwrap().key("event-1");
@@ -169,7 +169,7 @@ async fn l12_a_claim_whose_answer_was_lost_is_given_back_without_an_attempt() {
 
 #[tokio::test]
 async fn l12_a_lost_claim_is_given_back_even_if_giving_it_back_fails_at_first() {
-    let world = World::noting().await;
+    let world = Lab::noting().await;
     let (proxy, pool, process) = behind_a_proxy(&world).await;
     proxy.arm(claim_of(derived("event-1")));
     proxy.arm(Cut::Request(b"Gives back what was claimed".to_vec()));
@@ -184,7 +184,7 @@ async fn l12_a_lost_claim_is_given_back_even_if_giving_it_back_fails_at_first() 
 
 #[tokio::test]
 async fn l12_a_claim_that_takes_place_after_its_connection_broke_is_given_back() {
-    let world = World::noting().await;
+    let world = Lab::noting().await;
     world.enqueue(&Script::new("blocker")).await;
     let (proxy, pool, process) = behind_a_proxy(&world).await;
     eventually("the worker is idle", async || world.app.count("blocker") == 1).await;

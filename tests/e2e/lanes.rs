@@ -8,7 +8,7 @@ use sqlx::Connection;
 
 #[tokio::test]
 async fn a_job_that_commits_long_after_the_mark_has_passed_it_is_found_before_the_lane_is_empty() {
-    let mut world = World::noting().await;
+    let mut world = Lab::noting().await;
     world.config.queues = vec![("default".to_owned(), 1)];
     let mut late = world.connect().await;
     let mut tx = late.begin().await.unwrap();
@@ -30,7 +30,7 @@ async fn a_job_that_commits_long_after_the_mark_has_passed_it_is_found_before_th
 
 #[tokio::test]
 async fn a_snapshot_that_somebody_holds_does_not_hold_up_claims() {
-    let world = World::noting().await;
+    let world = Lab::noting().await;
     let mut holder = world.connect().await;
     let mut tx = holder.begin().await.unwrap();
     sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").execute(&mut *tx).await.unwrap();
@@ -49,7 +49,7 @@ async fn a_snapshot_that_somebody_holds_does_not_hold_up_claims() {
 
 #[tokio::test]
 async fn a_job_that_was_given_back_lies_above_every_mark() {
-    let mut world = World::gated().await;
+    let mut world = Lab::gated().await;
     world.clock.freeze().await.unwrap();
     world.config.drain = Duration::ZERO;
     world.enqueue(&Script::default()).await;
@@ -67,7 +67,7 @@ async fn a_job_that_was_given_back_lies_above_every_mark() {
 /// One that waits at its gate the first time, and more that nobody has begun: a process with one slot has the first. The
 /// order in which they ran then, once a process that claims nothing of them has looked whether anybody died.
 async fn taken_over(end: impl AsyncFnOnce(&World<Lab>, Process)) -> Vec<String> {
-    let mut world = World::lab(|label, run| {
+    let mut world = Lab::world(|label, run| {
         Box::pin(async move {
             run.app.note(label);
             if label == "begun" && run.app.count(label) == 1 {
@@ -118,7 +118,7 @@ async fn a_job_that_a_drain_released_runs_before_all_that_has_not_begun() {
 
 #[tokio::test]
 async fn a_retry_stands_in_its_own_lane_again() {
-    let world = World::lab(|label, run| {
+    let world = Lab::world(|label, run| {
         Box::pin(async move {
             run.app.note(label);
             Err(Failure::new(Class::TransientNetwork, "test", "the network failed").into())
@@ -145,7 +145,7 @@ async fn run_for_a_while(world: &World<Lab>) {
 
 #[tokio::test]
 async fn a_transaction_that_stays_open_and_writes_elsewhere_does_not_hold_back_the_marks() {
-    let world = World::noting().await;
+    let world = Lab::noting().await;
     let mut elsewhere = world.connect().await;
     let mut tx = elsewhere.begin().await.unwrap();
     sqlx::query("SELECT pg_current_xact_id()").execute(&mut *tx).await.unwrap();
@@ -167,7 +167,7 @@ async fn a_transaction_that_stays_open_and_writes_elsewhere_does_not_hold_back_t
 
 #[tokio::test]
 async fn a_transaction_that_stays_open_and_has_enqueued_holds_the_marks_back() {
-    let world = World::noting().await;
+    let world = Lab::noting().await;
     let mut late = world.connect().await;
     let mut tx = late.begin().await.unwrap();
     assert!(!enqueue(&mut tx, &[Script::new("late").job()]).await.unwrap().is_empty());

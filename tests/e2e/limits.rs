@@ -4,7 +4,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use autopilot_engine::{Class, Failure, Limit, NewJob, Stop, enqueue, ops};
-use autopilot_tests::{Lab, LimitedScript, World, eventually};
+use autopilot_tests::{Inside, Lab, LimitedScript, World, eventually};
+use sqlx::Connection;
+
+const LOCK: &str = include_str!("../../engine/sql/limit/lock.sql");
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -24,7 +27,7 @@ async fn aside(world: &World<Lab>) -> i64 {
 
 #[tokio::test]
 async fn no_more_run_at_a_time_than_the_key_allows_over_all_processes() {
-    let world = World::gated().await;
+    let world = Lab::gated().await;
     let two = [Limit::concurrency("key", 2)];
     add_all(&world, (0..6).map(|_| LimitedScript::new("runs", &two).job()).collect()).await;
     let processes = [world.start(), world.start()];
@@ -46,9 +49,25 @@ async fn no_more_run_at_a_time_than_the_key_allows_over_all_processes() {
 }
 
 #[tokio::test]
+async fn whoever_judges_a_key_waits_for_whoever_is_just_judging_it() {
+    let world = Lab::noting().await;
+    let lock = || sqlx::query(LOCK).bind(vec!["key"]);
+    let (mut one, mut other) = (world.connect().await, world.connect().await);
+    lock().execute(&mut one).await.unwrap();
+    let mut judging = one.begin().await.unwrap();
+    lock().execute(&mut *judging).await.unwrap();
+    let waiting = tokio::spawn(async move { lock().execute(&mut other).await.unwrap() });
+    world.waiting_for_locks(1).await;
+    judging.commit().await.unwrap();
+    waiting.await.unwrap();
+    drop(one);
+    world.close().await;
+}
+
+#[tokio::test]
 async fn a_race_for_many_keys_never_lets_in_one_too_many() {
     static RUNNING: [AtomicI64; 3] = [const { AtomicI64::new(0) }; 3];
-    let world = World::lab(|label, run| {
+    let world = Lab::world(|label, run| {
         Box::pin(async move {
             let key: usize = label.parse().unwrap();
             let before = RUNNING[key].fetch_add(1, Ordering::SeqCst);
@@ -79,7 +98,7 @@ async fn a_race_for_many_keys_never_lets_in_one_too_many() {
 
 #[tokio::test]
 async fn a_place_is_not_leaked_by_a_crash() {
-    let world = World::gated().await;
+    let world = Lab::gated().await;
     add_all(&world, vec![LimitedScript::new("first", &one("key")).job()]).await;
     let process = world.start();
     world.app.gate("here").reached(1).await;
@@ -97,7 +116,7 @@ async fn a_place_is_not_leaked_by_a_crash() {
 
 #[tokio::test]
 async fn whoever_is_cancelled_makes_room() {
-    let world = World::gated().await;
+    let world = Lab::gated().await;
     let first = world.add(LimitedScript::new("first", &one("key")).job()).await;
     let process = world.start();
     world.app.gate("here").reached(1).await;
@@ -113,7 +132,7 @@ async fn whoever_is_cancelled_makes_room() {
 
 #[tokio::test]
 async fn a_run_that_sleeps_or_waits_for_its_retry_takes_no_place() {
-    let world = World::lab(|label, run| {
+    let world = Lab::world(|label, run| {
         Box::pin(async move {
             run.app.note(label);
             match label {
@@ -138,7 +157,7 @@ async fn a_run_that_sleeps_or_waits_for_its_retry_takes_no_place() {
 
 #[tokio::test]
 async fn turns_come_evenly_however_many_ask_for_them() {
-    let world = World::noting().await;
+    let world = Lab::noting().await;
     world.clock.freeze().await.unwrap();
     let pair = [Limit::rate("pair", 1, 6 * SECOND)];
     add_all(&world, (0..4).map(|_| LimitedScript::new("sent", &pair).job()).collect()).await;
@@ -156,7 +175,7 @@ async fn turns_come_evenly_however_many_ask_for_them() {
 
 #[tokio::test]
 async fn a_retry_takes_another_turn() {
-    let world = World::lab(|label, run| {
+    let world = Lab::world(|label, run| {
         Box::pin(async move {
             run.app.note(label);
             if run.app.count(label) < 2 {
@@ -181,7 +200,7 @@ async fn a_retry_takes_another_turn() {
 
 #[tokio::test]
 async fn a_job_that_comes_back_from_the_dead_letters_keeps_its_limits() {
-    let world = World::lab(|label, run| {
+    let world = Lab::world(|label, run| {
         Box::pin(async move {
             run.app.note(label);
             if label == "dies" && run.app.count(label) == 1 {

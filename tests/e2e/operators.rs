@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use autopilot_engine::doctor::{self, Verdict};
 use autopilot_engine::{Job, Result, Run};
-use autopilot_tests::{Lab, Script, Studio, World, eventually};
+use autopilot_tests::{Lab, Script, Studio, eventually};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::process::Command;
@@ -115,7 +115,7 @@ impl Job for Newer {
 
 #[tokio::test]
 async fn what_no_living_worker_takes_is_told_and_what_one_takes_is_not() {
-    let mut world = World::lab(|_, _| Box::pin(async { Ok(()) })).await;
+    let mut world = Lab::world(|_, _| Box::pin(async { Ok(()) })).await;
     world.enqueue(&Newer).await;
     world.config.queues = vec![("other".to_owned(), 1)];
     let elsewhere = world.start();

@@ -7,7 +7,7 @@ use autopilot_tests::{Lab, Proxy, Script, World, eventually};
 
 /// The first attempt stops at the gate `first`, any other goes straight on.
 async fn first_attempt_is_held() -> World<Lab> {
-    World::lab(|_, run| {
+    Lab::world(|_, run| {
         Box::pin(async move {
             run.app.note("attempt");
             if run.app.count("attempt") == 1 {
@@ -49,7 +49,7 @@ async fn a_worker_behind_a_dead_network_calls_nobody_and_comes_back_as_another()
 
 #[tokio::test]
 async fn connections_that_break_all_the_time_cost_no_job_and_no_attempt() {
-    let world = World::lab(|label, run| {
+    let world = Lab::world(|label, run| {
         Box::pin(async move {
             run.step("one", async |at| at.app.call("one", &at.key)).await?;
             run.step("two", async |at| at.app.call("two", &at.key)).await?;

@@ -113,7 +113,7 @@ async fn a_paused_queue_keeps_its_jobs_in_their_order() {
 
 #[tokio::test]
 async fn what_runs_when_its_kind_is_paused_ends_and_a_retry_waits() {
-    let world = World::lab(|label, run| {
+    let world = Lab::world(|label, run| {
         Box::pin(async move {
             run.app.note(label);
             run.app.gate("here").pass().await;
@@ -146,7 +146,7 @@ fn failed() -> autopilot_engine::Stop {
 
 #[tokio::test]
 async fn a_job_that_is_to_begin_here_waits_in_the_queue_while_anything_is_paused() {
-    let world = World::noting().await;
+    let world = Lab::noting().await;
     let queue = Scope::Queue("default".to_owned());
     let (process, starter) = world.start_here(world.pool().clone());
     eventually("it is alive", async || world.count("engine.worker").await == 1).await;

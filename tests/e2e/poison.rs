@@ -1,7 +1,7 @@
 //! Jobs that this version cannot run: set aside with the reason, and the worker goes on.
 
 use autopilot_engine::{Job, Registry, Result, Run};
-use autopilot_tests::{Script, World, eventually};
+use autopilot_tests::{Lab, Script, World, eventually};
 use serde::{Deserialize, Deserializer, Serialize};
 
 async fn put(world: &World<impl Send + Sync + 'static>, kind: &str, payload: &str) {
@@ -19,7 +19,7 @@ const LETTER: &str =
 
 #[tokio::test]
 async fn a_kind_that_nobody_knows_waits_untouched_and_the_worker_goes_on() {
-    let world = World::lab(|_, _| Box::pin(async { Ok(()) })).await;
+    let world = Lab::world(|_, _| Box::pin(async { Ok(()) })).await;
     put(&world, "test.gone", r#"{"a": 1}"#).await;
     let fine = world.enqueue(&Script::default()).await;
     let process = world.start();
@@ -35,7 +35,7 @@ async fn a_kind_that_nobody_knows_waits_untouched_and_the_worker_goes_on() {
 
 #[tokio::test]
 async fn a_payload_that_does_not_fit_is_set_aside_and_the_worker_goes_on() {
-    let world = World::lab(|_, _| Box::pin(async { Ok(()) })).await;
+    let world = Lab::world(|_, _| Box::pin(async { Ok(()) })).await;
     put(&world, "test.script", r#"{"label": 7}"#).await;
     let fine = world.enqueue(&Script::default()).await;
     world.drain().await;

@@ -54,7 +54,7 @@ async fn planned<F>(body: F) -> World<Lab>
 where
     F: for<'a, 'r> Fn(&'a str, &'a mut Run<'r, Lab>) -> Running<'a> + Send + Sync + 'static,
 {
-    let world = World::lab(body).await;
+    let world = Lab::world(body).await;
     world.enqueue(&PlannedScript::default()).await;
     stands(&world, "queued 0 0/3").await;
     world

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use autopilot_engine::ops;
 use autopilot_sandbox::{BundleStatus, Checkout, Fault, Provider, Rule};
-use autopilot_tests::{Process, Studio, eventually};
+use autopilot_tests::{Inside, Process, Studio, eventually};
 use autopilot_workflows::provisioning::{self, Triggered};
 use autopilot_workflows::state::workspaces;
 use serde_json::json;

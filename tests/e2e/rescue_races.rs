@@ -1,6 +1,6 @@
 //! A rescue beside a claim or a checkpoint, in both orders, on two connections. The statements are the engine's own.
 
-use autopilot_tests::{Lab, Script, World};
+use autopilot_tests::{Inside, Lab, Script, World};
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
@@ -12,7 +12,7 @@ const FENCE: &str = include_str!("../../engine/sql/fence.sql");
 
 /// A world with one ready job and one registered worker whose lease has run out.
 async fn overdue() -> (World<Lab>, Uuid) {
-    let world = World::lab(|_, _| Box::pin(async { Ok(()) })).await;
+    let world = Lab::world(|_, _| Box::pin(async { Ok(()) })).await;
     world.enqueue(&Script::default()).await;
     let worker = Uuid::now_v7();
     world

@@ -6,7 +6,7 @@ use autopilot_engine::{Class, Effect, Failure, Result};
 use autopilot_tests::{Lab, Script, World};
 
 async fn failing(class: Class) -> World<Lab> {
-    World::lab(move |_, run| {
+    Lab::world(move |_, run| {
         Box::pin(async move {
             run.step("call", async |at| -> Result {
                 at.app.note("call");
@@ -87,7 +87,7 @@ async fn a_retry_waits_at_least_as_long_as_the_provider_asked() {
 
 #[tokio::test]
 async fn a_finished_step_does_not_run_again_when_a_later_one_fails() {
-    let world = World::lab(|_, run| {
+    let world = Lab::world(|_, run| {
         Box::pin(async move {
             run.step("buy", async |at| at.app.call("buy", &at.key)).await?;
             run.step("tell", async |at| {

@@ -169,7 +169,7 @@ async fn pages_read_by_a_process(world: &World<Lab>, round: usize) -> HashMap<St
 
 #[tokio::test]
 async fn what_a_job_reads_does_not_grow_with_the_tables_whatever_the_planner_believes() {
-    let mut world = World::lab(|label, run| Box::pin(ending(label, run))).await;
+    let mut world = Lab::world(|label, run| Box::pin(ending(label, run))).await;
     world.config.heartbeat = Duration::from_millis(500);
     world.config.queues = vec![("default".to_owned(), ENDS.len() * EACH)];
     filled(&world).await;
@@ -193,7 +193,7 @@ async fn what_a_job_reads_does_not_grow_with_the_tables_whatever_the_planner_bel
 
 #[tokio::test]
 async fn a_job_is_looked_up_by_its_id_in_no_index_but_the_primary_key() {
-    let world = World::noting().await;
+    let world = Lab::noting().await;
     // An index that has the id behind other columns would be gone through as a whole, and looks as cheap.
     let others = world
         .texts(

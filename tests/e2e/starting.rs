@@ -7,7 +7,7 @@ use autopilot_engine::{Class, Ended, Enqueued, Failure, NewJob, Stop};
 use autopilot_tests::{Cut, Lab, PlannedScript, Proxy, Script, World, eventually};
 
 async fn gated() -> World<Lab> {
-    let mut world = World::lab(|label, run| {
+    let mut world = Lab::world(|label, run| {
         Box::pin(async move {
             run.app.note(label);
             run.app.gate("here").pass().await;
@@ -71,7 +71,7 @@ fn planned() -> NewJob {
 
 #[tokio::test]
 async fn the_first_step_of_its_plan_is_on_disk_as_begun_together_with_the_job() {
-    let mut world = World::lab(|_, run| {
+    let mut world = Lab::world(|_, run| {
         Box::pin(async move {
             run.step_once("one", async |at| {
                 at.app.gate("in one").pass().await;
@@ -99,7 +99,7 @@ async fn the_first_step_of_its_plan_is_on_disk_as_begun_together_with_the_job() 
 
 #[tokio::test]
 async fn a_run_that_begins_with_another_step_leaves_no_trace_of_the_first_in_its_plan() {
-    let mut world = World::lab(|_, run| {
+    let mut world = Lab::world(|_, run| {
         Box::pin(async move {
             run.app.note("tried");
             if run.app.count("tried") == 1 {
@@ -131,7 +131,7 @@ async fn a_run_that_begins_with_another_step_leaves_no_trace_of_the_first_in_its
 
 #[tokio::test]
 async fn an_attempt_that_ends_before_its_first_step_has_begun_none() {
-    let mut world = World::lab(|_, run| {
+    let mut world = Lab::world(|_, run| {
         Box::pin(async move {
             run.app.note("tried");
             if run.app.count("tried") == 1 {
@@ -209,7 +209,7 @@ async fn l12_a_start_whose_answer_was_lost_begins_once() {
 async fn whoever_waits_here_is_told_after_the_end_is_committed() {
     let told = Arc::new(AtomicUsize::new(0));
     let telling = Arc::clone(&told);
-    let world = World::lab(move |label, run| {
+    let world = Lab::world(move |label, run| {
         let telling = Arc::clone(&telling);
         Box::pin(async move {
             run.when_ended(move |app: &Lab, ended| {

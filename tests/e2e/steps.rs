@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use autopilot_engine::{Class, Failure, Outcome, Result, Step, Stop};
-use autopilot_tests::{Script, World};
+use autopilot_tests::{Lab, Script};
 
 fn network() -> Stop {
     Failure::new(Class::TransientNetwork, "test", "the network failed").into()
@@ -11,7 +11,7 @@ fn network() -> Stop {
 
 #[tokio::test]
 async fn a_step_has_the_same_key_and_the_same_output_on_every_attempt() {
-    let world = World::lab(|_, run| {
+    let world = Lab::world(|_, run| {
         Box::pin(async move {
             let bought = run.step("buy", async |at| Ok(at.key.to_string())).await?;
             run.step("tell", async |at| {
@@ -34,7 +34,7 @@ async fn a_step_has_the_same_key_and_the_same_output_on_every_attempt() {
 
 #[tokio::test]
 async fn a_transaction_that_fails_leaves_neither_effect_nor_checkpoint() {
-    let world = World::lab(|_, run| {
+    let world = Lab::world(|_, run| {
         Box::pin(async move {
             run.transact("book", async |tx| {
                 sqlx::query("INSERT INTO ledger VALUES (1)").execute(tx).await?;
@@ -54,7 +54,7 @@ async fn a_transaction_that_fails_leaves_neither_effect_nor_checkpoint() {
 
 #[tokio::test]
 async fn a_step_that_was_begun_is_reconciled_before_it_is_done_again() {
-    let world = World::lab(|_, run| {
+    let world = Lab::world(|_, run| {
         Box::pin(async move {
             let number = run.reconcile(
                 "buy",
@@ -81,7 +81,7 @@ async fn a_step_that_was_begun_is_reconciled_before_it_is_done_again() {
 
 #[tokio::test]
 async fn a_look_up_that_finds_nothing_lets_the_step_be_done() {
-    let world = World::lab(|_, run| {
+    let world = Lab::world(|_, run| {
         Box::pin(async move {
             run.reconcile(
                 "buy",
@@ -106,7 +106,7 @@ async fn a_look_up_that_finds_nothing_lets_the_step_be_done() {
 
 #[tokio::test]
 async fn a_step_that_may_run_once_stops_for_review_when_its_end_is_not_known() {
-    let world = World::lab(|_, run| {
+    let world = Lab::world(|_, run| {
         Box::pin(async move {
             run.step_once("pay", async |at| {
                 at.app.call("pay", &at.key)?;
@@ -136,7 +136,7 @@ async fn a_step_that_may_run_once_stops_for_review_when_its_end_is_not_known() {
 /// A deploy between two attempts may put a step before the one that was under way.
 #[tokio::test]
 async fn a_step_that_was_begun_is_not_forgotten_when_another_one_begins_first() {
-    let world = World::lab(|_, run| {
+    let world = Lab::world(|_, run| {
         Box::pin(async move {
             if run.app.count("pay") > 0 {
                 run.step("new", async |at| at.app.call("new", &at.key)).await?;
@@ -167,7 +167,7 @@ async fn a_step_that_was_begun_is_not_forgotten_when_another_one_begins_first() 
 
 #[tokio::test]
 async fn a_step_that_may_run_once_and_takes_too_long_is_not_repeated() {
-    let world = World::lab(|_, run| {
+    let world = Lab::world(|_, run| {
         Box::pin(async move {
             let pay = Step::named("pay").timeout(Duration::from_millis(20));
             run.step_once(pay, async |at| {
@@ -188,7 +188,7 @@ async fn a_step_that_may_run_once_and_takes_too_long_is_not_repeated() {
 
 #[tokio::test]
 async fn a_step_that_takes_too_long_is_retried() {
-    let world = World::lab(|_, run| {
+    let world = Lab::world(|_, run| {
         Box::pin(async move {
             let slow = Step::named("slow").timeout(Duration::from_millis(20));
             run.step(slow, async |at| {
@@ -214,7 +214,7 @@ async fn a_step_that_takes_too_long_is_retried() {
 
 #[tokio::test]
 async fn a_step_that_may_run_once_is_not_repeated_after_a_failure() {
-    let world = World::lab(|_, run| {
+    let world = Lab::world(|_, run| {
         Box::pin(async move {
             run.step_once("pay", async |at| {
                 at.app.note("pay");
@@ -233,7 +233,7 @@ async fn a_step_that_may_run_once_is_not_repeated_after_a_failure() {
 
 #[tokio::test]
 async fn an_optional_step_that_can_be_retried_is_retried_before_it_is_given_up() {
-    let world = World::lab(|_, run| {
+    let world = Lab::world(|_, run| {
         Box::pin(async move {
             let extra = run.optional("extra", async |at| -> Result {
                 at.app.note("extra");

@@ -2,7 +2,7 @@
 
 use autopilot_engine::secrets::{Keyring, Vault};
 use autopilot_engine::{Class, Failure, JobId, Result, Run, Step};
-use autopilot_tests::{Lab, PlannedScript, Running, Script, World};
+use autopilot_tests::{Inside, Lab, PlannedScript, Running, Script, World};
 
 const CODE: &str = "SELECT failure->>'code' FROM engine.dead_letter";
 
@@ -11,7 +11,7 @@ async fn set_aside<F>(body: F) -> (World<Lab>, JobId)
 where
     F: for<'a, 'r> Fn(&'a str, &'a mut Run<'r, Lab>) -> Running<'a> + Send + Sync + 'static,
 {
-    let world = World::lab(body).await;
+    let world = Lab::world(body).await;
     let job = world.enqueue(&Script::default()).await;
     world.drain_all().await;
     assert_eq!(world.standing(job).await, "failed");
@@ -25,7 +25,7 @@ fn network() -> Failure {
 #[tokio::test]
 async fn a_sealed_output_is_nowhere_to_be_read_and_comes_back_whole() {
     const SECRET: &str = "sk_live_do_not_read_me";
-    let mut world = World::lab(|_, run| {
+    let mut world = Lab::world(|_, run| {
         Box::pin(async move {
             let token = run
                 .step(Step::named("token").sealed(), async |at| {
@@ -88,7 +88,7 @@ async fn a_name_that_stands_twice_in_a_run_is_an_error_and_no_silent_skip() {
 
 #[tokio::test]
 async fn a_step_that_the_plan_does_not_name_is_an_error() {
-    let world = World::lab(|_, run| {
+    let world = Lab::world(|_, run| {
         Box::pin(async move { run.step("four", async |at| at.app.call("four", &at.key)).await })
     })
     .await;
@@ -122,7 +122,7 @@ async fn an_output_that_a_deploy_gave_another_shape_is_a_clear_error() {
 
 #[tokio::test]
 async fn an_output_may_hold_any_character() {
-    let world = World::lab(|_, run| {
+    let world = Lab::world(|_, run| {
         Box::pin(async move {
             let text = run.step("odd", async |_| Ok("a\0b \u{fffe} \u{1f4aa}".to_owned())).await?;
             run.app.note(&text);
@@ -145,7 +145,7 @@ async fn an_output_may_hold_any_character() {
 
 #[tokio::test]
 async fn an_output_that_the_database_refuses_hurts_nobody_else() {
-    let world = World::lab(|label, run| {
+    let world = Lab::world(|label, run| {
         Box::pin(async move {
             let output = if label == "bad" { "bad" } else { "fine" };
             run.step("one", async |at| {

@@ -56,7 +56,7 @@ async fn start_as(world: &World<Lab>, number: u32) -> Process {
 /// Lets a second worker take a job over while the first is in the middle of its step and knows nothing of it, and
 /// then lets the first one write. What the audit noted: what was written, by whom, and who held the job.
 async fn a_late_write(fence: bool) -> Vec<String> {
-    let mut world = World::lab(|_, run| {
+    let mut world = Lab::world(|_, run| {
         Box::pin(async move {
             run.step("one", async |at| {
                 at.app.note("begun");

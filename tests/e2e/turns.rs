@@ -19,7 +19,7 @@ async fn add_all(world: &World<Lab>, jobs: Vec<NewJob>) {
 }
 
 async fn one_at_a_time() -> World<Lab> {
-    let mut world = World::noting().await;
+    let mut world = Lab::noting().await;
     world.config.queues = vec![("default".to_owned(), 1)];
     world
 }
@@ -74,7 +74,7 @@ async fn a_workspace_of_triple_weight_gets_three_turns_for_one() {
 
 #[tokio::test]
 async fn a_weight_is_kept_changed_and_taken_back_and_a_wrong_one_is_refused() {
-    let world = World::noting().await;
+    let world = Lab::noting().await;
     let workspace = WorkspaceId::now_v7();
     weights::set(world.pool(), workspace, 2.0).await.unwrap();
     weights::set(world.pool(), workspace, 0.5).await.unwrap();
@@ -90,7 +90,7 @@ async fn a_weight_is_kept_changed_and_taken_back_and_a_wrong_one_is_refused() {
 
 #[tokio::test]
 async fn a_job_that_is_given_back_stands_in_everybodys_part_and_a_retry_in_its_own_again() {
-    let mut world = World::lab(|_, run| {
+    let mut world = Lab::world(|_, run| {
         Box::pin(async move {
             run.app.gate("here").pass().await;
             Err(Failure::new(Class::TransientNetwork, "test", "the network failed").into())

@@ -1,13 +1,13 @@
 //! The table of jobs stays as small as what is in it, without waiting for autovacuum.
 
-use autopilot_tests::{Script, World, eventually};
+use autopilot_tests::{Lab, Script, eventually};
 
 /// Jobs that are worked off before the process vacuums.
 const WAVE: usize = 1_000;
 
 #[tokio::test]
 async fn a_queue_that_is_worked_off_again_and_again_does_not_grow() {
-    let mut world = World::noting().await;
+    let mut world = Lab::noting().await;
     world.config.vacuum_after = u64::try_from(WAVE).unwrap();
     world.execute("ALTER TABLE engine.job SET (autovacuum_enabled = off)").await;
     let process = world.start();

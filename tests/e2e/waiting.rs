@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use autopilot_engine::{Outcome, Result, Stop, Wait};
-use autopilot_tests::{Script, World, eventually};
+use autopilot_tests::{Lab, Script, eventually};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
 #[tokio::test]
 async fn a_sleep_costs_no_attempt_and_ends_by_the_databases_clock() {
-    let world = World::lab(|_, run| {
+    let world = Lab::world(|_, run| {
         Box::pin(async move {
             run.app.note("before");
             run.sleep("night", 8 * HOUR).await?;
@@ -35,7 +35,7 @@ async fn a_sleep_costs_no_attempt_and_ends_by_the_databases_clock() {
 
 #[tokio::test]
 async fn a_run_goes_on_beside_a_step_that_waits_and_settles_when_it_is_done() {
-    let world = World::lab(|_, run| {
+    let world = Lab::world(|_, run| {
         Box::pin(async move {
             let approval = run
                 .step_or_skip("approval", async |at| {
@@ -73,7 +73,7 @@ async fn a_run_goes_on_beside_a_step_that_waits_and_settles_when_it_is_done() {
 
 #[tokio::test]
 async fn a_required_step_that_waits_parks_the_run() {
-    let world = World::lab(|_, run| {
+    let world = Lab::world(|_, run| {
         Box::pin(async move {
             run.step("approval", async |at| -> Result {
                 at.app.note("ask");
@@ -106,7 +106,7 @@ async fn a_required_step_that_waits_parks_the_run() {
 #[tokio::test]
 async fn a_hint_wakes_an_idle_worker_and_none_is_needed() {
     for listen in [true, false] {
-        let mut world = World::lab(|_, run| {
+        let mut world = Lab::world(|_, run| {
             Box::pin(async move {
                 run.app.note("ran");
                 Ok(())

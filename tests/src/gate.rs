@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-use crate::wait::PATIENCE;
+use autopilot_engine::testing::PATIENCE;
 
 /// Code stops at a gate until the test opens it.
 #[derive(Debug)]

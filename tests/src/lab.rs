@@ -1,5 +1,7 @@
 //! Jobs whose code is a closure of the test, and the outside world that they act on.
 
+mod worlds;
+
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::pin::Pin;

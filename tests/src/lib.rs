@@ -3,32 +3,28 @@
 //!
 //! A test that waits names a condition ([`eventually`]); no test sleeps and hopes.
 #![expect(
-    clippy::panic,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stderr,
     reason = "a harness reports by failing the test"
 )]
 
-mod crash;
 mod delivery;
 mod gate;
+mod inside;
 mod lab;
-mod process;
 mod proxy;
 pub mod storm;
 mod studio;
 mod tally;
-mod wait;
-mod world;
 
-pub use crash::{crash_at_every_step, repeat_every_step};
+pub use autopilot_engine::testing::{
+    PATIENCE, Process, World, crash_at_every_step, eventually, repeat_every_step,
+};
 pub use delivery::delivery;
 pub use gate::Gate;
+pub use inside::Inside;
 pub use lab::{Body, Lab, LimitedScript, PlannedScript, Running, Script, TurnsScript};
-pub use process::Process;
 pub use proxy::{Cut, Proxy};
 pub use studio::{LOOK_AGAIN, Providers, Studio, bought_once};
 pub use tally::{Said, Tally};
-pub use wait::{PATIENCE, eventually};
-pub use world::World;

@@ -20,7 +20,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::world::World;
+use autopilot_engine::testing::World;
 
 /// The longest call, unless a test waits for calls to time out: a loaded machine is slow.
 const CALL: Duration = Duration::from_secs(6);

@@ -1,8 +1,9 @@
-//! What the database's own errors mean.
+//! What the errors of the database and of enqueueing mean.
 
 use std::borrow::Cow;
 
-use super::{Class, Classify};
+use super::{Class, Classify, Effect};
+use crate::enqueue::EnqueueError;
 
 impl Classify for sqlx::Error {
     fn class(&self) -> Class {
@@ -40,6 +41,34 @@ impl Classify for sqlx::Error {
         match self.as_database_error().and_then(|error| error.code()) {
             Some(state) => Cow::Owned(format!("database_{state}")),
             None => Cow::Borrowed("database"),
+        }
+    }
+}
+
+impl Classify for EnqueueError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Encode { .. } | Self::Invalid { .. } => Class::ProvisioningError,
+            Self::Contended { .. } | Self::Unknown => Class::TransientNetwork,
+            Self::Database(error) => error.class(),
+        }
+    }
+
+    fn code(&self) -> Cow<'static, str> {
+        match self {
+            Self::Encode { .. } => "job_not_json".into(),
+            Self::Invalid { .. } => "job_invalid".into(),
+            Self::Contended { .. } => "unique_key_contended".into(),
+            Self::Unknown => "enqueue_unknown".into(),
+            Self::Database(error) => error.code(),
+        }
+    }
+
+    fn effect(&self) -> Effect {
+        match self {
+            Self::Encode { .. } | Self::Invalid { .. } | Self::Contended { .. } => Effect::None,
+            Self::Unknown => Effect::Unknown,
+            Self::Database(error) => error.effect(),
         }
     }
 }

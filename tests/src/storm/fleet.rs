@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use sqlx::PgPool;
 
 use super::{LEASE, Plan, Random};
-use crate::wait::eventually;
+use autopilot_engine::testing::eventually;
 
 /// All processes of a storm. Whatever is left of them is killed when this is dropped.
 #[derive(Debug)]

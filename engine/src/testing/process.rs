@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use autopilot_engine::WorkerError;
 use sqlx::PgPool;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::wait::{PATIENCE, eventually};
+use super::wait::{PATIENCE, eventually};
+use crate::worker::WorkerError;
 
 /// A worker that runs in this process as if it were one of its own.
 #[must_use = "a process runs until it is stopped or killed"]

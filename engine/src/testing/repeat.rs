@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use autopilot_engine::testing::{CrashPoints, Place};
-use autopilot_engine::{Job, JobId};
-
-use crate::process::Process;
-use crate::wait::eventually;
-use crate::world::World;
+use super::process::Process;
+use super::wait::eventually;
+use super::world::World;
+use super::{CrashPoints, Place};
+use crate::ids::JobId;
+use crate::job::Job;
 
 /// Kills the worker at every boundary that the job's attempts pass, one world each; lets its lease lapse; has
 /// another worker take over; and checks the end. Says how many crashes there were.

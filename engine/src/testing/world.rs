@@ -1,21 +1,27 @@
 //! A world of its own for each test: a database with a movable clock, an application, and workers to run.
 
+mod look;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
-use autopilot_engine::secrets::Vault;
-use autopilot_engine::testing::{Clock, CrashPoints, TestDatabase};
-use autopilot_engine::{
-    Enqueued, Job, JobId, MIGRATOR, NewJob, Registry, Run, Starter, Worker, WorkerConfig, enqueue,
-};
 use sqlx::migrate::Migrator;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 
-use crate::lab::{Lab, Running};
-use crate::process::Process;
-use crate::wait::eventually;
+use super::process::Process;
+use super::wait::eventually;
+use super::{Clock, CrashPoints, TestDatabase};
+use crate::config::WorkerConfig;
+use crate::enqueue::{Enqueued, NewJob, enqueue};
+use crate::ids::JobId;
+use crate::job::Job;
+use crate::registry::Registry;
+use crate::schema::MIGRATOR;
+use crate::secrets::Vault;
+use crate::starter::Starter;
+use crate::worker::Worker;
 
 /// All that one test needs.
 pub struct World<A> {
@@ -31,48 +37,6 @@ pub struct World<A> {
     registry: Arc<Registry<A>>,
     /// Processes that were started and neither stopped nor killed.
     alive: Arc<AtomicI64>,
-}
-
-impl World<Lab> {
-    /// A world whose jobs run `body`. Write it `|label, run| Box::pin(async move { .. })`.
-    ///
-    /// # Panics
-    /// When the database cannot be made.
-    pub async fn lab<F>(body: F) -> Self
-    where
-        F: for<'a, 'r> Fn(&'a str, &'a mut Run<'r, Lab>) -> Running<'a> + Send + Sync + 'static,
-    {
-        Self::new(Lab::new(body), Lab::registry(), &[]).await
-    }
-
-    /// A world whose jobs note their label and do nothing else.
-    ///
-    /// # Panics
-    /// When the database cannot be made.
-    pub async fn noting() -> Self {
-        Self::lab(|label, run| {
-            Box::pin(async move {
-                run.app.note(label);
-                Ok(())
-            })
-        })
-        .await
-    }
-
-    /// A world whose jobs note their label and wait at the gate `here`.
-    ///
-    /// # Panics
-    /// When the database cannot be made.
-    pub async fn gated() -> Self {
-        Self::lab(|label, run| {
-            Box::pin(async move {
-                run.app.note(label);
-                run.app.gate("here").pass().await;
-                Ok(())
-            })
-        })
-        .await
-    }
 }
 
 impl<A: Send + Sync + 'static> World<A> {
@@ -180,23 +144,6 @@ impl<A: Send + Sync + 'static> World<A> {
         Process::new(task, stop, self.pool().clone(), Arc::clone(&self.alive))
     }
 
-    /// Starts a worker that no heartbeat tells what became of its jobs: only its own writes do.
-    ///
-    /// # Panics
-    /// When the database refuses.
-    pub async fn start_unaware(&mut self) -> Process {
-        // The first heartbeat stalls in the database, before it has locked anything, and so never asks for lost jobs.
-        self.execute(
-            "CREATE FUNCTION stall() RETURNS trigger LANGUAGE plpgsql AS
-                 $$ BEGIN PERFORM pg_sleep(86400); RETURN NULL; END $$;
-             CREATE TRIGGER stall BEFORE UPDATE ON engine.worker FOR EACH STATEMENT EXECUTE FUNCTION stall()",
-        )
-        .await;
-        self.config.heartbeat = Duration::from_secs(600);
-        self.config.lease = Duration::from_secs(3_600);
-        self.start()
-    }
-
     /// Runs a worker until no job is due and none runs.
     ///
     /// # Panics
@@ -205,6 +152,33 @@ impl<A: Send + Sync + 'static> World<A> {
         let process = self.start();
         self.idle().await;
         process.stop().await;
+    }
+
+    /// Enqueues a job, runs it and all that comes of it to the end, over whatever time that takes, and says where it stands
+    /// then: `completed`, `degraded`, or why it was set aside.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn complete<J: Job>(&self, job: &J) -> String {
+        let id = self.enqueue(job).await;
+        self.drain_all().await;
+        self.standing(id).await
+    }
+
+    /// Runs one attempt of a job that is due, and of whatever else is, and says where the job stands then. The clock stands
+    /// still from here on, so that no retry is due before it is moved.
+    ///
+    /// # Panics
+    /// When the job is not in the queue, or its attempt does not end.
+    pub async fn attempt(&self, job: JobId) -> String {
+        self.clock.freeze().await.unwrap();
+        let token: i64 =
+            self.value(&format!("SELECT token FROM engine.job WHERE id = '{job}'")).await;
+        let process = self.start();
+        let under_way = format!("engine.job WHERE id = '{job}' AND (state = 1 OR token = {token})");
+        eventually("its attempt ends", async || self.count(&under_way).await == 0).await;
+        process.stop().await;
+        self.standing(job).await
     }
 
     /// Waits until no job is due and none runs.
@@ -249,114 +223,12 @@ impl<A: Send + Sync + 'static> World<A> {
         true
     }
 
-    /// Gives a running job to another worker behind its attempt's back, as a rescue and a new claim would.
-    ///
-    /// # Panics
-    /// When the job does not run.
-    pub async fn supersede(&self, job: JobId) {
-        let sql = format!(
-            "UPDATE engine.job SET token = token + 1, worker = gen_random_uuid()
-             WHERE id = '{job}' AND state = 1"
-        );
-        assert_eq!(self.execute(&sql).await, 1, "job {job} does not run");
-    }
-
-    /// Cancels a job, as an operator does.
-    ///
-    /// # Panics
-    /// When the job is not in the queue.
-    pub async fn cancel(&self, job: JobId) {
-        let sql = format!(
-            "WITH gone AS (DELETE FROM engine.job WHERE id = '{job}' RETURNING *)
-             INSERT INTO engine.history (id, workspace, kind, queue, priority, outcome, token, attempt, crashes,
-                 unique_key, payload, created_at)
-             SELECT id, workspace, kind, queue, priority, 'cancelled', token, attempt, crashes, unique_key,
-                 payload, created_at FROM gone"
-        );
-        assert_eq!(self.execute(&sql).await, 1, "job {job} is not in the queue");
-    }
-
-    /// Waits until `count` connections to the world's database wait for a lock.
-    ///
-    /// # Panics
-    /// When that does not happen in time.
-    pub async fn waiting_for_locks(&self, count: i64) {
-        let waiting = "pg_stat_activity
-                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        eventually("somebody waits for a lock", async || self.count(waiting).await >= count).await;
-    }
-
     /// Moves the clock past every lease, so that a process that was killed is found dead.
     ///
     /// # Panics
     /// When the database cannot be asked.
     pub async fn let_leases_lapse(&self) {
         self.clock.advance(self.config.lease + Duration::from_secs(1)).await.unwrap();
-    }
-
-    /// How many rows there are: `FROM` is given, with a condition if need be.
-    ///
-    /// # Panics
-    /// When the statement is wrong.
-    pub async fn count(&self, from: &str) -> i64 {
-        self.value(&format!("SELECT count(*) FROM {from}")).await
-    }
-
-    /// The one value of a statement.
-    ///
-    /// # Panics
-    /// When the statement is wrong or has no row.
-    pub async fn value<T>(&self, sql: &str) -> T
-    where
-        T: Send + Unpin + for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
-    {
-        let found = sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(self.pool()).await;
-        found.unwrap_or_else(|error| panic!("{sql}: {error}"))
-    }
-
-    /// The texts of a statement with one column.
-    ///
-    /// # Panics
-    /// When the statement is wrong.
-    pub async fn texts(&self, sql: &str) -> Vec<String> {
-        let found = sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_all(self.pool()).await;
-        found.unwrap_or_else(|error| panic!("{sql}: {error}"))
-    }
-
-    /// Runs a statement; how many rows it touched.
-    ///
-    /// # Panics
-    /// When the statement is wrong.
-    pub async fn execute(&self, sql: &str) -> u64 {
-        let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(self.pool()).await;
-        done.unwrap_or_else(|error| panic!("{sql}: {error}")).rows_affected()
-    }
-
-    /// Where a job stands: its state in the queue, its outcome, or why it was set aside.
-    ///
-    /// # Panics
-    /// When the job is nowhere, or at two places.
-    pub async fn standing(&self, job: JobId) -> String {
-        let found = self
-            .texts(&format!(
-                "SELECT CASE state WHEN 0 THEN 'ready' ELSE 'running' END FROM engine.job WHERE id = '{job}'
-                 UNION ALL SELECT outcome FROM engine.history WHERE id = '{job}'
-                 UNION ALL SELECT reason FROM engine.dead_letter WHERE id = '{job}'"
-            ))
-            .await;
-        assert_eq!(found.len(), 1, "job {job} is at {found:?}");
-        found.into_iter().next().unwrap()
-    }
-
-    /// The queue, the checkpoints, the history, the dead letters and the failures, row by row: what a superseded
-    /// attempt must leave as it is.
-    pub async fn snapshot(&self) -> Vec<String> {
-        let mut rows = Vec::new();
-        for table in ["job", "step", "history", "dead_letter", "failure", "enqueue_key", "run"] {
-            let sql = format!("SELECT t::text FROM engine.{table} t ORDER BY 1");
-            rows.extend(self.texts(&sql).await.into_iter().map(|row| format!("{table} {row}")));
-        }
-        rows
     }
 
     /// Ends the test: fails if a job or a dead letter is left.
