@@ -105,7 +105,7 @@ async fn perform<A: Send + Sync + 'static>(
         own => own,
     };
     let mut run = Run::new(app, world, job, retry, kind.plan());
-    let ended = match run.recall().await {
+    let ended = match run.recall(kind.retired()).await {
         Ok(()) => guarded(runnable.as_ref(), &mut run).await,
         Err(Stop::Failed(failure)) if failure.class.retries() => {
             // Nothing of the job has run: that its checkpoints could not be read costs it no attempt.

@@ -35,6 +35,9 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     const RETRY: Retry = Retry::DEFAULT;
     /// The steps of a durable run in their usual order, with their weights; empty for a job without progress.
     const STEPS: &'static [Planned] = &[];
+    /// Steps that were in the plan once and are no more. A run that has begun a step which is neither here nor in the plan is
+    /// refused: it looks the same whether the step was taken out or renamed, and a renamed one would be done a second time.
+    const RETIRED: &'static [&'static str] = &[];
 
     /// The tenant whose rows the job touches.
     fn workspace(&self) -> WorkspaceId {

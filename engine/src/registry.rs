@@ -42,6 +42,8 @@ pub(crate) type Running<'r> = Pin<Box<dyn Future<Output = Result> + Send + 'r>>;
 pub(crate) trait Kind<A>: std::fmt::Debug + Send + Sync {
     fn retry(&self) -> Retry;
     fn plan(&self) -> &'static [Planned];
+    /// The steps that were in the plan once.
+    fn retired(&self) -> &'static [&'static str];
     fn decode(&self, payload: &str)
     -> std::result::Result<Box<dyn Runnable<A>>, serde_json::Error>;
     fn new_job(&self, payload: &Value) -> std::result::Result<NewJob, UnknownJob>;
@@ -67,6 +69,10 @@ impl<J: Job> Kind<J::App> for Of<J> {
 
     fn plan(&self) -> &'static [Planned] {
         J::STEPS
+    }
+
+    fn retired(&self) -> &'static [&'static str] {
+        J::RETIRED
     }
 
     fn decode(

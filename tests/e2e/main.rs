@@ -3,11 +3,13 @@
 //! A file for each rule of the lease, whose tests begin with its number, and a file for each concern beside them.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod bad_input;
 mod children;
 mod compensate;
 mod costs;
 mod crashes;
 mod cron;
+mod deploys;
 mod enqueueing;
 mod events;
 mod grouped;

@@ -175,13 +175,14 @@ pub(crate) async fn fence(
     Ok(rows.into_iter().map(|row| Claim { job: JobId::from(row.id), token: row.token }).collect())
 }
 
-/// Whether Postgres refuses the values (class 22 and 23), so that repeating is useless.
+/// Whether Postgres refuses the values (classes 21 to 23, and 54: too long for an index), so that repeating is useless.
 pub(super) fn is_refusal(error: &EnqueueError) -> bool {
     match error {
-        EnqueueError::Database(error) => error
-            .as_database_error()
-            .and_then(|error| error.code())
-            .is_some_and(|code| code.starts_with("22") || code.starts_with("23")),
+        EnqueueError::Database(error) => {
+            error.as_database_error().and_then(|error| error.code()).is_some_and(|code| {
+                ["21", "22", "23", "54"].iter().any(|class| code.starts_with(class))
+            })
+        }
         EnqueueError::Encode { .. }
         | EnqueueError::Invalid { .. }
         | EnqueueError::Contended { .. } => true,

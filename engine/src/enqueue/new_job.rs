@@ -63,17 +63,32 @@ pub(crate) fn share(workspace: WorkspaceId) -> i32 {
     i32::try_from(bits & 0x7fff_ffff).unwrap_or(i32::MAX).max(1)
 }
 
+/// The longest payload, in bytes of JSON: a claim brings a hundred of them at once.
+const LONGEST_PAYLOAD: usize = 1024 * 1024;
+
+fn payload_problem(payload: &str) -> Option<String> {
+    (payload.len() > LONGEST_PAYLOAD).then(|| {
+        format!(
+            "its payload has {} bytes and {LONGEST_PAYLOAD} are the most; keep what is large elsewhere and enqueue where it is",
+            payload.len()
+        )
+    })
+}
+
 impl NewJob {
     /// A job that is due at once.
     ///
     /// # Errors
-    /// When the job cannot be written as JSON, or has a limit that makes no sense.
+    /// When the job cannot be written as JSON, is longer than 1 MiB, or says something of itself that makes no sense: a limit
+    /// of zero, a key or a tag that is empty, too long or contains NUL.
     pub fn of<J: Job>(job: &J) -> Result<Self, EnqueueError> {
         let encode = |source| EnqueueError::Encode { kind: J::KIND.to_owned(), source };
         let plan: &[Planned] = J::STEPS;
+        let payload = serde_json::to_string(job).map_err(encode)?;
         let (unique, mut limits) = (job.unique(), job.limits());
         let tags = job.tags();
-        let problem = Limit::problem(&limits)
+        let problem = payload_problem(&payload)
+            .or_else(|| Limit::problem(&limits))
             .or_else(|| unique.as_ref().and_then(Unique::problem))
             .or_else(|| tags::problem(&tags));
         if let Some(problem) = problem {
@@ -93,7 +108,7 @@ impl NewJob {
             due: Due::Now,
             unique: None,
             key: None,
-            payload: serde_json::to_string(job).map_err(encode)?,
+            payload,
             tags,
             family: None,
             limits: if limits.is_empty() {

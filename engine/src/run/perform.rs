@@ -7,11 +7,13 @@ use serde::de::DeserializeOwned;
 use tokio::time::error::Elapsed;
 
 use super::boundary::Boundary;
+use super::checkpoint::programming_error;
 use super::{At, Outcome, Run, Step};
 use crate::committer::{
     AttemptFailure, Change, CommitError, Extras, Mark, Ownership, StepState, StepWrite, Wake,
 };
 use crate::failure::{Class, Effect, Failure, Result, Stop};
+use crate::ops::events::check_key;
 use crate::ops::signal_name;
 use crate::retry::Retry;
 
@@ -125,6 +127,8 @@ impl<'a, A> Run<'a, A> {
                 Ok(Outcome::Skipped)
             }
             Err(Stop::Waiting(wait)) => {
+                check_key(&wait.event)
+                    .map_err(|problem| programming_error("event_key", problem))?;
                 let mut waiting = self.ended(StepState::Waiting, step.name).detail(wait.reason);
                 let event = signal_name(&wait.event);
                 waiting.wake = Some(Wake::On { event, look_again: wait.look_again });

@@ -8,7 +8,7 @@ use super::checkpoint::{Begun, Checkpoint, no_keyring, place, programming_error,
 use super::{Run, World};
 use crate::attempt::Claimed;
 use crate::committer::{Mark, StepState};
-use crate::failure::{Result, Stop};
+use crate::failure::{Class, Failure, Result, Stop};
 use crate::ids::{JobId, WorkspaceId};
 use crate::job::Planned;
 use crate::retry::Retry;
@@ -50,16 +50,47 @@ impl<'a, A> Run<'a, A> {
         }
     }
 
-    /// Takes the run up where the checkpoints of earlier attempts say.
-    pub(crate) async fn recall(&mut self) -> Result {
+    /// Takes the run up where the checkpoints of earlier attempts say. Steps that the plan does not name must be among those
+    /// that it named once.
+    pub(crate) async fn recall(&mut self, retired: &[&str]) -> Result {
         // The first claim of a job finds no checkpoints, so it does not ask for any.
         if self.claim.token > 1 {
             let (pool, vault) = (&self.world.pool, self.world.vault.as_ref());
             // Boxed, for most attempts do without it.
             self.checkpoints = Box::pin(load(pool, vault, self.workspace, self.claim.job)).await?;
             self.recall_undoing()?;
+            self.know_all_steps(retired)?;
         }
         Ok(())
+    }
+
+    /// What was begun under a name that the plan does not have would be done again under its new one.
+    fn know_all_steps(&self, retired: &[&str]) -> Result {
+        // Undoing has steps of its own, and begins no other.
+        if self.plan.is_empty() || self.undoing.is_some() {
+            return Ok(());
+        }
+        let begun = self.begun.iter().map(|begun| begun.step.as_ref());
+        let mut unknown: Vec<&str> = self
+            .checkpoints
+            .keys()
+            .map(String::as_str)
+            .chain(begun)
+            .filter(|step| !self.plan.iter().any(|planned| planned.name == *step))
+            .filter(|step| !retired.contains(step))
+            .collect();
+        unknown.sort_unstable();
+        let Some(step) = unknown.first() else { return Ok(()) };
+        Err(Stop::Failed(
+            Failure::new(
+                Class::ConfigurationError,
+                "step_unknown",
+                format!("the run has begun step {step}, which is not in the plan of this version"),
+            )
+            .action(format!(
+                "if {step} was renamed, give it its name back; if it was taken out, add it to RETIRED; then retry the run"
+            )),
+        ))
     }
 }
 

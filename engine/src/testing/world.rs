@@ -112,6 +112,12 @@ impl<A: Send + Sync + 'static> World<A> {
         self.start_with(self.pool().clone(), CrashPoints::none())
     }
 
+    /// Starts a worker of another version, with kinds of its own.
+    pub fn start_as(&self, registry: Registry<A>) -> Process {
+        let (pool, app) = (self.pool().clone(), Arc::clone(&self.app));
+        self.run(Worker::new(pool, app, Arc::new(registry), self.config.clone()))
+    }
+
     /// Starts a worker that reaches the database by another way, or whose attempts stop at a crash point.
     pub fn start_with(&self, pool: PgPool, points: CrashPoints) -> Process {
         self.run(self.worker(pool, points))
