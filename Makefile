@@ -27,7 +27,7 @@ WAITING ?= 2000
 STUDIOS ?= 200
 endif
 
-.PHONY: help demo test examples storm bench bench-pure scale soak lint fmt sqlx sqlx-check deny ci
+.PHONY: help demo test examples pgmatrix storm bench bench-pure scale soak lint fmt sqlx sqlx-check deny ci
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -45,6 +45,10 @@ test: ## All tests, on a private Postgres that is started and stopped here
 examples: ## Every example on a private Postgres, its output compared with what stands beside it
 	@$(BUILD)
 	@$(PRIVATE_PG) --database examples -- .ci/run-examples $(BIN) examples/jobs
+
+pgmatrix: ## The tests and a short storm on Postgres 14 to 18; 20 minutes. VERSIONS="14 18"
+	@$(BUILD)
+	@.ci/pgmatrix $(BIN) $(STATE)
 
 storm: ## The long storm: kill -9 and SIGSTOP over 1,000 workflows. FENCE=off must fail
 	@$(BUILD)

@@ -12,7 +12,7 @@ async fn a_queue_that_is_worked_off_again_and_again_does_not_grow() {
     world.execute("ALTER TABLE engine.job SET (autovacuum_enabled = off)").await;
     let process = world.start();
     let mut sizes = Vec::new();
-    for wave in 1..=3 {
+    for wave in 1..=6 {
         let jobs: Vec<_> = (0..WAVE).map(|_| Script::new("wave").job()).collect();
         let mut conn = world.connect().await;
         assert_eq!(autopilot_engine::enqueue(&mut conn, &jobs).await.unwrap().len(), WAVE);
@@ -23,10 +23,11 @@ async fn a_queue_that_is_worked_off_again_and_again_does_not_grow() {
         sizes.push(world.value::<i64>("SELECT pg_relation_size('engine.job')").await);
     }
     process.stop().await;
-    let [first, _, third] = sizes[..] else { panic!("{sizes:?}") };
+    // A vacuum may come before the last acks of its wave; what it leaves is the next one's.
+    let [first, .., last] = sizes[..] else { panic!("{sizes:?}") };
     assert!(
-        third < first + first / 2,
-        "without room made for them, three waves take three times the room: {sizes:?}"
+        last < 3 * first,
+        "without room made for them, six waves take six times the room: {sizes:?}"
     );
     world.finish().await;
 }
