@@ -5,9 +5,9 @@ WITH gone AS (
     WHERE j.id = ANY ($2) AND j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)
     RETURNING j.*, i.reason, i.failure
 ), begun AS (
-    INSERT INTO engine.step AS s (job, name, state, token, starts, started_at)
-    SELECT id, step, 'started', token, starts, begun_at FROM gone WHERE step IS NOT NULL
-    ON CONFLICT (job, name) DO UPDATE SET state = 'started', token = excluded.token, starts = excluded.starts,
+    INSERT INTO engine.step AS s (job, born, name, state, token, starts, started_at)
+    SELECT id, created_at, step, 'started', token, starts, begun_at FROM gone WHERE step IS NOT NULL
+    ON CONFLICT (job, name, born) DO UPDATE SET state = 'started', token = excluded.token, starts = excluded.starts,
         detail = NULL, wake_event = NULL, wake_at = NULL, started_at = excluded.started_at, finished_at = NULL
     WHERE s.state <> 'done'
 )

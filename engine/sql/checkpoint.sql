@@ -8,10 +8,10 @@ WITH kept AS (
                 $10::double precision[])
              AS i(id, token, begins, starts, done, output, sealed, done_starts, took)
     WHERE j.id = ANY ($2) AND j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)
-    RETURNING i.id, i.token, i.done, i.output, i.sealed, i.done_starts, i.took
+    RETURNING i.id, j.created_at, i.token, i.done, i.output, i.sealed, i.done_starts, i.took
 ), saved AS (
-    INSERT INTO engine.step (job, name, state, token, starts, output, sealed, started_at, finished_at)
-    SELECT id, done, 'done', token, done_starts, output::json, sealed, engine.clock() - make_interval(secs => took), engine.clock()
+    INSERT INTO engine.step (job, born, name, state, token, starts, output, sealed, started_at, finished_at)
+    SELECT id, created_at, done, 'done', token, done_starts, output::json, sealed, engine.clock() - make_interval(secs => took), engine.clock()
     FROM kept WHERE done IS NOT NULL
 )
 SELECT count(*) AS "owned!" FROM kept

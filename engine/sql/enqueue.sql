@@ -24,8 +24,8 @@ WITH guard AS MATERIALIZED (
     WHERE k.expires_at <= engine.clock()
     RETURNING id, job
 ), inserted AS (
-    INSERT INTO engine.job (id, workspace, kind, kind_hash, queue, priority, lane, share, takes_turns, run_at, unique_key, payload, limits, wakes)
-    SELECT id, workspace, kind, hashtext(kind), queue, priority, priority, share, share > 0,
+    INSERT INTO engine.job (id, workspace, kind, kind_hash, queue, priority, lane, share, takes_turns, created_at, run_at, unique_key, payload, limits, wakes)
+    SELECT id, workspace, kind, hashtext(kind), queue, priority, priority, share, share > 0, engine.now(),
            greatest(coalesce(run_at, engine.clock()), engine.clock()) + make_interval(secs => coalesce(delay, 0)),
            unique_key, payload::json, limits::json, wakes
     FROM input
@@ -34,13 +34,12 @@ WITH guard AS MATERIALIZED (
     ON CONFLICT DO NOTHING
     RETURNING id
 ), runs AS (
-    INSERT INTO engine.run (id, workspace, kind, version, plan)
-    SELECT i.id, i.workspace, i.kind, $12, i.plan::jsonb
+    INSERT INTO engine.run (id, workspace, kind, version, plan, created_at)
+    SELECT i.id, i.workspace, i.kind, $12, i.plan::jsonb, engine.now()
     FROM input i
     WHERE i.plan IS NOT NULL AND i.id IN (SELECT id FROM inserted)
-    ON CONFLICT (id) DO NOTHING
 ), tags AS (
-    INSERT INTO engine.tag (tag, job) SELECT t.tag, t.job FROM unnest($18::text[], $19::uuid[]) AS t(tag, job)
+    INSERT INTO engine.tag (tag, at, job) SELECT t.tag, engine.now(), t.job FROM unnest($18::text[], $19::uuid[]) AS t(tag, job)
     WHERE t.job IN (SELECT id FROM inserted)
 )
 SELECT id AS "id!", NULL::uuid AS key FROM inserted UNION ALL SELECT job, id FROM taken

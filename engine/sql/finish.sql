@@ -1,10 +1,13 @@
 -- Acks of process $1: the job leaves the queue for the history, where its attempt still owns it. Its count of rows says
 -- how many did: to return who they were would cost a tenth, and is asked only when they are not all.
--- Moves: running -> completed | degraded. Index: job_pkey.
+-- Moves: running -> completed | degraded. Index: job_pkey, retention_pkey.
 WITH gone AS (
     DELETE FROM engine.job j USING unnest($2::uuid[], $3::bigint[], $4::text[]) AS i(id, token, outcome)
     WHERE j.id = ANY ($2) AND j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)
     RETURNING j.id, j.workspace, j.kind, j.queue, j.priority, i.outcome, j.token, j.attempt, j.crashes, j.unique_key, j.payload, j.limits, j.created_at
 )
-INSERT INTO engine.history (id, workspace, kind, queue, priority, outcome, token, attempt, crashes, unique_key, payload, limits, created_at)
-SELECT id, workspace, kind, queue, priority, outcome, token, attempt, crashes, unique_key, payload, limits, created_at FROM gone
+INSERT INTO engine.history (id, workspace, kind, queue, priority, outcome, token, attempt, crashes, unique_key, payload, limits, created_at, goes)
+SELECT id, workspace, kind, queue, priority, outcome, token, attempt, crashes, unique_key, payload, limits, created_at,
+       coalesce((SELECT r.goes FROM engine.retention r WHERE r.queue = gone.queue AND r.outcome = gone.outcome),
+                (SELECT r.goes FROM engine.retention r WHERE r.queue = '' AND r.outcome = gone.outcome))
+FROM gone

@@ -12,18 +12,17 @@ WITH me AS MATERIALIZED (
     SELECT * FROM unnest($12::uuid[], $13::uuid[], $14::text[], $15::text[], $16::smallint[], $24::integer[], $17::text[], $18::text[], $21::text[])
         AS s(id, workspace, kind, queue, priority, share, payload, plan, begins)
 ), started AS (
-    INSERT INTO engine.job (id, workspace, kind, kind_hash, queue, priority, lane, share, takes_turns, run_at, state, token, attempt, worker, step, starts,
-                            begun_at, payload)
-    SELECT id, workspace, kind, hashtext(kind), queue, priority, priority, share, share > 0, engine.clock(), 1, 1, 1, $1, begins, (begins IS NOT NULL)::integer,
+    INSERT INTO engine.job (id, workspace, kind, kind_hash, queue, priority, lane, share, takes_turns, created_at, run_at, state, token, attempt, worker, step,
+                            starts, begun_at, payload)
+    SELECT id, workspace, kind, hashtext(kind), queue, priority, priority, share, share > 0, engine.now(), engine.clock(), 1, 1, 1, $1, begins, (begins IS NOT NULL)::integer,
            CASE WHEN begins IS NOT NULL THEN engine.clock() END, payload::json
     FROM starts WHERE EXISTS (SELECT FROM me) AND NOT EXISTS (SELECT FROM engine.pause)
     ON CONFLICT DO NOTHING
     RETURNING id
 ), runs AS (
-    INSERT INTO engine.run (id, workspace, kind, version, plan)
-    SELECT s.id, s.workspace, s.kind, $19, s.plan::jsonb FROM starts s
-    WHERE s.plan IS NOT NULL AND EXISTS (SELECT FROM me) AND NOT EXISTS (SELECT FROM engine.pause)
-    ON CONFLICT (id) DO NOTHING
+    INSERT INTO engine.run (id, workspace, kind, version, plan, created_at)
+    SELECT s.id, s.workspace, s.kind, $19, s.plan::jsonb, engine.now() FROM starts s
+    WHERE s.plan IS NOT NULL AND s.id IN (SELECT id FROM started)
 ), input AS MATERIALIZED (
     SELECT * FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::text[], $9::bytea[],
                          $10::integer[], $11::double precision[], $20::boolean[])
@@ -33,27 +32,30 @@ WITH me AS MATERIALIZED (
     SET step = i.begins, starts = i.starts, begun_at = CASE WHEN i.begins IS NOT NULL THEN engine.clock() END
     FROM input i
     WHERE j.id = ANY ($22) AND j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)
-    RETURNING i.id, i.token, i.done, i.output, i.sealed, i.done_starts, i.took, i.fresh
+    RETURNING i.id, j.created_at, i.token, i.done, i.output, i.sealed, i.done_starts, i.took, i.fresh
 ), gone AS (
     DELETE FROM engine.job j USING input i
     WHERE j.id = ANY ($23) AND j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)
     RETURNING j.id, j.workspace, j.kind, j.queue, j.priority, i.outcome, j.token, j.attempt, j.crashes, j.unique_key, j.payload, j.limits, j.created_at,
               i.done, i.output, i.sealed, i.done_starts, i.took, i.fresh
 ), ended AS (
-    INSERT INTO engine.history (id, workspace, kind, queue, priority, outcome, token, attempt, crashes, unique_key, payload, limits, created_at)
-    SELECT id, workspace, kind, queue, priority, outcome, token, attempt, crashes, unique_key, payload, limits, created_at FROM gone
+    INSERT INTO engine.history (id, workspace, kind, queue, priority, outcome, token, attempt, crashes, unique_key, payload, limits, created_at, goes)
+    SELECT id, workspace, kind, queue, priority, outcome, token, attempt, crashes, unique_key, payload, limits, created_at,
+           coalesce((SELECT r.goes FROM engine.retention r WHERE r.queue = gone.queue AND r.outcome = gone.outcome),
+                    (SELECT r.goes FROM engine.retention r WHERE r.queue = '' AND r.outcome = gone.outcome))
+    FROM gone
 ), done AS MATERIALIZED (
-    SELECT id, token, done AS name, output::json, sealed, done_starts AS starts, engine.clock() - make_interval(secs => took) AS began, fresh
-    FROM (SELECT id, token, done, output, sealed, done_starts, took, fresh FROM kept
-          UNION ALL SELECT id, token, done, output, sealed, done_starts, took, fresh FROM gone) mine
+    SELECT id, created_at AS born, token, done AS name, output::json, sealed, done_starts AS starts, engine.clock() - make_interval(secs => took) AS began, fresh
+    FROM (SELECT id, created_at, token, done, output, sealed, done_starts, took, fresh FROM kept
+          UNION ALL SELECT id, created_at, token, done, output, sealed, done_starts, took, fresh FROM gone) mine
     WHERE done IS NOT NULL
 ), saved AS (
-    INSERT INTO engine.step (job, name, state, token, starts, output, sealed, started_at, finished_at)
-    SELECT id, name, 'done', token, starts, output, sealed, began, engine.clock() FROM done WHERE fresh
+    INSERT INTO engine.step (job, born, name, state, token, starts, output, sealed, started_at, finished_at)
+    SELECT id, born, name, 'done', token, starts, output, sealed, began, engine.clock() FROM done WHERE fresh
 ), saved_again AS (
-    INSERT INTO engine.step AS s (job, name, state, token, starts, output, sealed, started_at, finished_at)
-    SELECT id, name, 'done', token, starts, output, sealed, began, engine.clock() FROM done WHERE NOT fresh
-    ON CONFLICT (job, name) DO UPDATE
+    INSERT INTO engine.step AS s (job, born, name, state, token, starts, output, sealed, started_at, finished_at)
+    SELECT id, born, name, 'done', token, starts, output, sealed, began, engine.clock() FROM done WHERE NOT fresh
+    ON CONFLICT (job, name, born) DO UPDATE
     SET state = excluded.state, token = excluded.token, starts = excluded.starts, output = excluded.output,
         sealed = excluded.sealed, detail = NULL, wake_event = NULL, wake_at = NULL,
         started_at = excluded.started_at, finished_at = excluded.finished_at

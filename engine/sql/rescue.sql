@@ -17,14 +17,14 @@ WITH dead AS MATERIALIZED (
     SET state = 0, worker = NULL, crashes = j.crashes + 1, attempt = j.attempt - 1, lane = -1, share = 0, has_turn = false,
         begun = true, run_at = engine.clock()
     WHERE j.id = ANY (ARRAY(SELECT id FROM stuck)) AND j.crashes + 1 < $1
-    RETURNING j.id, j.token, j.attempt, j.queue
+    RETURNING j.id, j.created_at, j.token, j.attempt, j.queue
 ), buried AS (
     DELETE FROM engine.job j WHERE j.id = ANY (ARRAY(SELECT id FROM stuck)) AND j.crashes + 1 >= $1
     RETURNING j.*
 ), begun AS (
-    INSERT INTO engine.step AS s (job, name, state, token, starts, started_at)
-    SELECT id, step, 'started', token, starts, begun_at FROM buried WHERE step IS NOT NULL
-    ON CONFLICT (job, name) DO UPDATE SET state = 'started', token = excluded.token, starts = excluded.starts,
+    INSERT INTO engine.step AS s (job, born, name, state, token, starts, started_at)
+    SELECT id, created_at, step, 'started', token, starts, begun_at FROM buried WHERE step IS NOT NULL
+    ON CONFLICT (job, name, born) DO UPDATE SET state = 'started', token = excluded.token, starts = excluded.starts,
         detail = NULL, wake_event = NULL, wake_at = NULL, started_at = excluded.started_at, finished_at = NULL
     WHERE s.state <> 'done'
 ), letters AS (
@@ -36,10 +36,10 @@ WITH dead AS MATERIALIZED (
     ON CONFLICT (id) DO UPDATE SET reason = excluded.reason, failure = excluded.failure, token = excluded.token,
         attempt = excluded.attempt, crashes = excluded.crashes, died_at = engine.clock()
 ), noted AS (
-    INSERT INTO engine.failure (job, token, attempt, class, code, message, effect)
-    SELECT gone.id, gone.token, gone.attempt, 'TRANSIENT_NETWORK', 'worker_died',
+    INSERT INTO engine.failure (job, born, token, attempt, class, code, message, effect)
+    SELECT gone.id, gone.created_at, gone.token, gone.attempt, 'TRANSIENT_NETWORK', 'worker_died',
         found.who || ' died or lost its lease while it ran this job', 'unknown'
-    FROM (SELECT id, token, attempt FROM freed UNION ALL SELECT id, token, attempt FROM buried) gone JOIN found USING (id)
+    FROM (SELECT id, created_at, token, attempt FROM freed UNION ALL SELECT id, created_at, token, attempt FROM buried) gone JOIN found USING (id)
 ), forgotten AS (
     DELETE FROM engine.dead_worker d WHERE d.id = ANY (ARRAY(SELECT id FROM dead))
     AND d.id NOT IN (SELECT found.worker FROM found LEFT JOIN stuck USING (id) WHERE stuck.id IS NULL)

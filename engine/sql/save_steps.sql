@@ -1,7 +1,7 @@
 -- Writes checkpoints of attempts that the fence has let through. A finished step is never touched again.
--- Index: step_pkey.
-INSERT INTO engine.step AS s (job, name, state, token, starts, output, sealed, detail, wake_event, wake_at, deadline, started_at, finished_at)
-SELECT i.job, i.name, i.state, i.token, i.starts, i.output::json, i.sealed, i.detail, i.wake_event,
+-- Index: job_pkey, step_pkey.
+INSERT INTO engine.step AS s (job, born, name, state, token, starts, output, sealed, detail, wake_event, wake_at, deadline, started_at, finished_at)
+SELECT i.job, j.created_at, i.name, i.state, i.token, i.starts, i.output::json, i.sealed, i.detail, i.wake_event,
        CASE WHEN i.state = 'waiting' THEN engine.clock() + make_interval(secs => i.wake_in) END,
        CASE WHEN i.state = 'waiting' AND i.ends THEN engine.clock() + make_interval(secs => i.wake_in) END,
        engine.clock() - make_interval(secs => i.took),
@@ -9,7 +9,8 @@ SELECT i.job, i.name, i.state, i.token, i.starts, i.output::json, i.sealed, i.de
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::integer[], $6::text[], $7::bytea[], $8::text[], $9::text[],
             $10::double precision[], $11::double precision[], $12::boolean[])
      AS i(job, name, state, token, starts, output, sealed, detail, wake_event, wake_in, took, ends)
-ON CONFLICT (job, name) DO UPDATE
+JOIN engine.job j ON j.id = ANY ($1) AND j.id = i.job
+ON CONFLICT (job, name, born) DO UPDATE
 SET state = excluded.state, token = excluded.token, starts = excluded.starts,
     output = excluded.output, sealed = excluded.sealed, detail = excluded.detail,
     -- Whoever waits on keeps to what he said first.

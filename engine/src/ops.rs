@@ -4,6 +4,7 @@ pub mod events;
 pub mod jobs;
 pub mod many;
 pub mod pauses;
+pub mod retention;
 pub mod runs;
 pub mod schedules;
 mod search;

@@ -139,6 +139,7 @@ impl<A: Send + Sync + 'static> Worker<A> {
     /// One life of the process, from its registration until it is drained or declared dead.
     async fn incarnation(&self, stop: &CancellationToken) -> Result<End, WorkerError> {
         let lease = self.register().await?;
+        upkeep::tend(&self.pool, false).await;
         // Whoever drops this future drops the process with it: nothing goes on beating, claiming or running.
         let _ended = EndsWithIt { here: Arc::clone(&self.here), lease: Arc::clone(&lease) };
         let somebody_died = Arc::new(Notify::new());

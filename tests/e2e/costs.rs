@@ -239,8 +239,8 @@ async fn jobs_and_steps_cost_no_more_wal_than_they_did() {
     }
     assert_eq!(world.count("engine.history").await, 100, "all four did what they are measured at");
     assert_eq!(world.count("engine.step").await, 100);
-    // Enqueue, claim, step, ack.
-    let allowed = [352, 172, 336, 302];
+    // Enqueue, claim, step, ack: with the day on which its row goes.
+    let allowed = [352, 172, 336, 312];
     let dearer = bytes.iter().zip(allowed).any(|(bytes, allowed)| *bytes > allowed);
     assert!(!dearer, "{bytes:?} bytes of WAL each, {allowed:?} allowed");
     world.close().await;

@@ -50,7 +50,7 @@ async fn none_is_there(trigger: &str) {
 #[tokio::test]
 async fn l08_without_the_ack_there_is_no_checkpoint_and_no_successor() {
     none_is_there(
-        "CREATE TRIGGER refuse BEFORE INSERT ON engine.history_default FOR EACH ROW EXECUTE FUNCTION refuse()",
+        "CREATE TRIGGER refuse BEFORE INSERT ON engine.history FOR EACH ROW EXECUTE FUNCTION refuse()",
     )
     .await;
 }

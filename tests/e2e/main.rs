@@ -40,6 +40,7 @@ mod provision_pace;
 mod provision_triggers;
 mod provision_waits;
 mod rescue_races;
+mod retention;
 mod retries;
 mod stale_statistics;
 mod starting;

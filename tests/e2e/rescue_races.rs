@@ -88,7 +88,8 @@ async fn a_checkpoint_in_flight_is_kept_and_its_job_freed_by_the_next_round() {
     let mut tx = writer.begin().await.unwrap();
     assert_eq!(fence(&mut tx, worker, job, 1).await, 1);
     sqlx::query(
-        "INSERT INTO engine.step (job, name, state, token) VALUES ($1, 'buy', 'started', 1)",
+        "INSERT INTO engine.step (job, born, name, state, token)
+         SELECT id, created_at, 'buy', 'started', 1 FROM engine.job WHERE id = $1",
     )
     .bind(job)
     .execute(&mut *tx)

@@ -63,9 +63,9 @@ impl<A: Send + Sync + 'static> Inside for World<A> {
         let sql = format!(
             "WITH gone AS (DELETE FROM engine.job WHERE id = '{job}' RETURNING *)
              INSERT INTO engine.history (id, workspace, kind, queue, priority, outcome, token, attempt, crashes,
-                 unique_key, payload, created_at)
+                 unique_key, payload, created_at, goes)
              SELECT id, workspace, kind, queue, priority, 'cancelled', token, attempt, crashes, unique_key,
-                 payload, created_at FROM gone"
+                 payload, created_at, current_date + 30 FROM gone"
         );
         assert_eq!(self.execute(&sql).await, 1, "job {job} is not in the queue");
     }

@@ -2,6 +2,7 @@
 
 mod jobs;
 mod queue;
+mod retention;
 
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use jobs::{Jobs, List, Runs};
 pub(crate) use queue::{CancelAll, Pauses, RetryAll, Schedules, Search, Weights, Which};
+pub(crate) use retention::Retention;
 
 use crate::input;
 
@@ -68,6 +70,9 @@ pub(crate) enum Command {
     /// What workspaces weigh where they take turns: see, set.
     #[command(subcommand)]
     Weights(Weights),
+    /// For how long what has ended is kept: see, set, tend.
+    #[command(subcommand)]
+    Retention(Retention),
     /// Received webhooks: see those that nobody could be given, handle them again.
     #[command(subcommand)]
     Inbox(Inbox),

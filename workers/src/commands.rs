@@ -7,6 +7,7 @@ mod jobs_many;
 mod migrate;
 mod pauses;
 mod provision;
+mod retention;
 mod runs;
 mod schedules;
 mod serve;
@@ -56,6 +57,9 @@ pub(crate) async fn run(cli: Cli, console: Console) -> Result<Exit, Fail> {
         }
         Command::Weights(command) => {
             weights::run(command, &start(loaded, Odd::Kept)?.database, console).await
+        }
+        Command::Retention(command) => {
+            retention::run(command, &start(loaded, Odd::Kept)?.database, console).await
         }
         Command::Inbox(command) => {
             inbox::run(command, &start(loaded, Odd::Kept)?.database, console).await

@@ -3,7 +3,7 @@
 UPDATE engine.job j SET again = true
 WHERE j.id = ANY ($1::uuid[]) AND EXISTS (
     SELECT FROM engine.step s
-    WHERE s.job = j.id AND s.state = 'waiting' AND (
+    WHERE s.job = j.id AND s.born = j.created_at AND s.state = 'waiting' AND (
         (s.wake_event LIKE 'event:%' AND EXISTS (SELECT FROM engine.event e WHERE e.key = substr(s.wake_event, 7)))
         OR (s.wake_event LIKE 'child:%' AND NOT EXISTS (SELECT FROM engine.job c WHERE c.wakes = s.wake_event)))
 )

@@ -11,7 +11,7 @@ WITH letter AS (
      ORDER BY finished_at DESC LIMIT 1)
 ), reviewed AS (
     -- A step of unknown outcome was looked at by whoever retries: it may begin again.
-    UPDATE engine.step SET state = 'failed' WHERE job = $1 AND state = 'started'
+    UPDATE engine.step SET state = 'failed' WHERE job = $1 AND born = (SELECT created_at FROM letter) AND state = 'started'
     AND EXISTS (SELECT FROM letter WHERE reason = 'review')
 )
 INSERT INTO engine.job (id, workspace, kind, kind_hash, queue, priority, lane, takes_turns, share, run_at, token, begun, unique_key, payload,

@@ -46,6 +46,7 @@ pub async fn queue(pool: &PgPool) -> Result<Vec<Finding>, sqlx::Error> {
     findings.push(kinds(&unserved(pool).await?));
     findings.push(schedules(pool).await?);
     findings.push(pauses(pool).await?);
+    findings.push(retention(pool).await?);
     Ok(findings)
 }
 
@@ -126,4 +127,40 @@ async fn pauses(pool: &PgPool) -> Result<Finding, sqlx::Error> {
         })
         .collect();
     Ok(Finding::warning(CHECK, told.join("; "), "`autopilot pauses remove` what may go on"))
+}
+
+async fn retention(pool: &PgPool) -> Result<Finding, sqlx::Error> {
+    const CHECK: &str = "retention";
+    let unplaced: i64 = sqlx::query_file!("sql/retention/tables.sql")
+        .fetch_all(pool)
+        .await?
+        .iter()
+        .filter(|table| table.day.is_none())
+        .map(|table| table.rows)
+        .sum();
+    if unplaced > 0 {
+        return Ok(Finding::warning(
+            CHECK,
+            format!(
+                "about {unplaced} rows came while there was no partition for them; they are kept until there is one"
+            ),
+            "`autopilot retention tend` under the login that owns the tables",
+        ));
+    }
+    let held = sqlx::query_file!("sql/doctor/held_months.sql").fetch_all(pool).await?;
+    if held.is_empty() {
+        return Ok(Finding::ok(CHECK, "what is over is gone"));
+    }
+    let told: Vec<String> = held
+        .iter()
+        .map(|held| format!("{} for {} set aside and {} live", held.month, held.dead, held.live))
+        .collect();
+    Ok(Finding::warning(
+        CHECK,
+        format!(
+            "the steps and failures of whole months are kept for jobs of theirs: {}",
+            told.join("; ")
+        ),
+        "decide what was set aside: `autopilot jobs list`; a run that waits for long needs its month",
+    ))
 }

@@ -134,7 +134,7 @@ pub async fn show(pool: &PgPool, id: JobId) -> Result<RunDetails, OpsError> {
     let run =
         find(pool, &Filter::default(), Some(id)).await?.pop().ok_or(OpsError::NotFound(id))?;
     let mut begun: HashMap<String, StepView> =
-        sqlx::query_file!("sql/ops/run_steps.sql", id.uuid())
+        sqlx::query_file!("sql/ops/run_steps.sql", id.uuid(), run.created_at)
             .fetch_all(pool)
             .await?
             .into_iter()

@@ -44,9 +44,10 @@ pub(crate) async fn history(pool: &PgPool, jobs: i64) -> Result<(), sqlx::Error>
                    FROM generate_series($1, $2) AS n) moments
          ), ended AS (
              INSERT INTO engine.history (id, workspace, kind, queue, priority, outcome, token, attempt, crashes,
-                                         payload, created_at, finished_at)
+                                         payload, created_at, finished_at, goes)
              SELECT id, '{NOBODY}', CASE WHEN is_run THEN 'load.seven' ELSE 'load.noop' END,
-                    'default', 2, 'completed', 1, 1, 0, json_build_object('n', n), at, at + interval '5 ms'
+                    'default', 2, 'completed', 1, 1, 0, json_build_object('n', n), at, at + interval '5 ms',
+                    (SELECT goes FROM engine.retention WHERE queue = '' AND outcome = 'completed')
              FROM drawn
          ), runs AS (
              INSERT INTO engine.run (id, workspace, kind, version, plan, created_at)
@@ -54,8 +55,8 @@ pub(crate) async fn history(pool: &PgPool, jobs: i64) -> Result<(), sqlx::Error>
                     {PLAN}, at
              FROM drawn WHERE is_run
          )
-         INSERT INTO engine.step (job, name, state, token, starts, output, started_at, finished_at)
-         SELECT id, name, 'done', 1, 1, '1', at, at + interval '1 ms'
+         INSERT INTO engine.step (job, born, name, state, token, starts, output, started_at, finished_at)
+         SELECT id, at, name, 'done', 1, 1, '1', at, at + interval '1 ms'
          FROM drawn, {STEPS} WHERE is_run"
     );
     let mut conn = pool.acquire().await?;
