@@ -1,4 +1,5 @@
--- Sets jobs of process $1 aside for a person, payload kept; a step that was begun and has not ended is kept as one.
+-- Sets jobs of process $1 aside for a person, payload kept; a step that was begun and has not ended is kept as one. What is
+-- quarantined has crashed once more.
 -- Moves: running -> dead letter. Index: job_pkey.
 WITH gone AS (
     DELETE FROM engine.job j USING unnest($2::uuid[], $3::bigint[], $4::text[], $5::jsonb[]) AS i(id, token, reason, failure)
@@ -12,4 +13,4 @@ WITH gone AS (
     WHERE s.state <> 'done'
 )
 INSERT INTO engine.dead_letter (id, workspace, kind, queue, priority, takes_turns, reason, failure, token, attempt, crashes, unique_key, payload, limits, wakes, created_at)
-SELECT id, workspace, kind, queue, priority, takes_turns, reason, failure, token, attempt, crashes, unique_key, payload, limits, wakes, created_at FROM gone
+SELECT id, workspace, kind, queue, priority, takes_turns, reason, failure, token, attempt, crashes + (reason = 'quarantined')::integer, unique_key, payload, limits, wakes, created_at FROM gone

@@ -92,7 +92,7 @@ async fn l07_a_panic_is_a_crash_and_the_worker_goes_on() {
     assert_eq!((world.app.count("panics"), world.app.count("fine")), (3, 1));
     assert_eq!(world.standing(job).await, "quarantined");
     let letter = "SELECT concat_ws('/', crashes, failure->>'code') FROM engine.dead_letter";
-    assert_eq!(world.texts(letter).await, ["2/panicked"]);
+    assert_eq!(world.texts(letter).await, ["3/panicked"]);
     let noted = "engine.failure WHERE code = 'panicked' AND message LIKE '%on purpose%'";
     assert_eq!(world.count(noted).await, 3);
     world.close().await;

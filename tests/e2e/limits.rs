@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use autopilot_engine::{Class, Failure, Limit, NewJob, Stop, enqueue, ops};
+use autopilot_engine::{Class, Failure, Limit, NewJob, Priority, Stop, enqueue, ops};
 use autopilot_tests::{Inside, Lab, LimitedScript, World, eventually};
 use sqlx::Connection;
 
@@ -222,6 +222,17 @@ async fn a_job_that_comes_back_from_the_dead_letters_keeps_its_limits() {
     eventually("it has run", async || world.app.count("dies") == 2).await;
     world.idle().await;
     process.stop().await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn of_those_that_one_claim_brings_the_best_begins_first() {
+    let world = Lab::noting().await;
+    let job = |label| LimitedScript::new(label, &one("key")).job();
+    world.add(job("low").priority(Priority::Low)).await;
+    world.add(job("critical").priority(Priority::Critical)).await;
+    world.drain().await;
+    assert_eq!(world.app.calls(), ["critical", "low"]);
     world.finish().await;
 }
 

@@ -28,6 +28,7 @@ mod l11_unique;
 mod l12_lost_answers;
 mod lanes;
 mod limits;
+mod limits_replaced;
 mod operators;
 mod partition;
 mod pauses;

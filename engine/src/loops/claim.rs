@@ -184,7 +184,7 @@ impl Claimer {
     }
 
     /// Claims for every queue that has a free slot; how many jobs it claimed.
-    async fn claim(&mut self) -> Result<usize, sqlx::Error> {
+    pub(crate) async fn claim(&mut self) -> Result<usize, sqlx::Error> {
         if self.lease.remaining().is_zero() {
             return Ok(0);
         }
@@ -228,14 +228,18 @@ impl Claimer {
             if let Some(place) = asked.place(&row.queue) {
                 *claimed.entry((place, lane)).or_insert(0) += 1;
             }
+            let stood = (lane, row.run_at);
             match row.taken(slot) {
                 Taken::Free(ticket) => hand.push(ticket),
-                Taken::Limited(job) => limited.push(job),
+                Taken::Limited(job) => limited.push((stood, job)),
             }
         }
         self.queues.release();
         drop(claiming);
         self.queues.note(&asked, &claimed);
+        // The rows come as they lie in the table; whoever stood first is judged first.
+        limited.sort_by_key(|(stood, _)| *stood);
+        let limited = limited.into_iter().map(|(_, job)| job).collect();
         Ok(self.hand_on(hand, limited).await)
     }
 
