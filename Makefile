@@ -27,7 +27,7 @@ WAITING ?= 2000
 STUDIOS ?= 200
 endif
 
-.PHONY: help demo test examples pgmatrix storm bench bench-pure scale soak lint fmt sqlx sqlx-check deny ci
+.PHONY: help demo test model examples pgmatrix storm bench bench-pure scale soak lint fmt sqlx sqlx-check deny ci
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -41,6 +41,10 @@ test: ## All tests, on a private Postgres that is started and stopped here
 	@echo "building; then every test on a private Postgres in $(STATE)"
 	@$(BUILD)
 	@$(PRIVATE_PG) -- $(CARGO) test --workspace
+
+model: ## Random orders of transitions against a model of the protocol. CASES=2000, PROPTEST_RNG_SEED=n replays a run
+	@$(BUILD)
+	@AUTOPILOT_MODEL_CASES=$(or $(CASES),2000) $(PRIVATE_PG) -- $(CARGO) test -q -p autopilot-tests --test e2e state_machine
 
 examples: ## Every example on a private Postgres, its output compared with what stands beside it
 	@$(BUILD)

@@ -129,6 +129,14 @@ impl Lease {
         self.lock().keys().copied().collect()
     }
 
+    /// Those of them that were lost.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn lost(&self) -> Vec<Claim> {
+        let attempts = self.lock();
+        let lost = attempts.iter().filter(|(_, held)| matches!(held, Held::Lost));
+        lost.map(|(claim, _)| *claim).collect()
+    }
+
     /// Those of them that the database knows of, for the heartbeat to ask about.
     pub(crate) fn confirmed(&self) -> Vec<Claim> {
         let attempts = self.lock();

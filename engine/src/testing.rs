@@ -8,6 +8,7 @@
 //! | that a step may run twice | [`repeat_every_step`] |
 //! | what was enqueued | [`World::enqueued`] |
 //! | that nothing is left over | [`World::finish`] |
+//! | what each move of a process does, in any order | [`Protocol`] |
 //!
 //! A world is a database of its own on the server of `AUTOPILOT_TEST_DATABASE_URL`, else `DATABASE_URL`; the login may create
 //! databases. Workers run in the test's process. `examples/jobs/test_your_workflow.rs` shows it.
@@ -23,6 +24,7 @@ mod clock;
 mod crash;
 mod database;
 mod process;
+mod protocol;
 mod repeat;
 mod wait;
 mod world;
@@ -32,6 +34,7 @@ pub use clock::Clock;
 pub use crash::{CrashPoints, Place};
 pub use database::TestDatabase;
 pub use process::Process;
+pub use protocol::{Beat, HandedOut, Protocol, look_after, rescue};
 pub use repeat::{crash_at_every_step, repeat_every_step};
 pub use wait::{PATIENCE, eventually};
 pub use world::World;

@@ -199,7 +199,7 @@ impl<A: Send + Sync + 'static> Worker<A> {
     }
 
     /// Introduces a new incarnation to the database.
-    async fn register(&self) -> Result<Arc<Lease>, sqlx::Error> {
+    pub(crate) async fn register(&self) -> Result<Arc<Lease>, sqlx::Error> {
         let lease = Lease::new(self.config.lease, Instant::now());
         let schedules: Vec<String> =
             self.registry.schedules().iter().map(|schedule| schedule.name.clone()).collect();

@@ -45,6 +45,7 @@ mod retention;
 mod retries;
 mod stale_statistics;
 mod starting;
+mod state_machine;
 mod steps;
 mod steps_unusual;
 mod storm;

@@ -277,10 +277,18 @@ fn every_file_of_these_tests_is_compiled() {
         let names = files.iter().filter_map(|(path, _)| path.strip_prefix("tests/e2e/"));
         let names =
             names.filter_map(|name| name.strip_suffix(".rs")).filter(|name| *name != "main");
-        names.filter(|name| !main.contains(&format!("mod {name};"))).map(str::to_owned).collect()
+        let is_compiled = |name: &&str| match name.rsplit_once('/') {
+            None => main.contains(&format!("mod {name};")),
+            Some((folder, name)) => {
+                read(&format!("tests/e2e/{folder}.rs")).contains(&format!("mod {name};"))
+            }
+        };
+        names.filter(|name| !is_compiled(name)).map(str::to_owned).collect()
     };
     assert_eq!(check(&files("tests/e2e", ".rs")), NOTHING);
     assert_eq!(check(&sample("tests/e2e/forgotten.rs", "")), ["forgotten"]);
+    let inside = "state_machine/forgotten";
+    assert_eq!(check(&sample(&format!("tests/e2e/{inside}.rs"), "")), [inside]);
 }
 
 #[test]

@@ -76,7 +76,7 @@ async fn beat_until_ended(
 }
 
 /// One heartbeat. False when the database has declared this incarnation dead.
-async fn beat(
+pub(crate) async fn beat(
     options: &PgConnectOptions,
     connection: &mut Option<PgConnection>,
     lease: &Lease,

@@ -61,7 +61,7 @@ impl Judge {
     }
 
     /// Judges a batch, however often it takes: to judge it again, after an answer that was lost, costs turns at most.
-    async fn judge(&mut self, batch: Vec<Limited>) {
+    pub(crate) async fn judge(&mut self, batch: Vec<Limited>) {
         let worker = self.lease.worker.uuid();
         let settled = loop {
             let judged = self.line.run(async |conn| settle(conn, worker, &batch).await).await;

@@ -48,7 +48,8 @@ pub(crate) async fn tend(pool: &PgPool, months: bool) {
     }
 }
 
-async fn look_after(pool: &PgPool) -> Result<(), sqlx::Error> {
+/// One look.
+pub(crate) async fn look_after(pool: &PgPool) -> Result<(), sqlx::Error> {
     places::sweep(pool).await?;
     pauses::sweep(pool).await?;
     sqlx::query_file!("sql/cron/forget.sql").execute(pool).await?;

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use super::{End, Worker, WorkerError};
 use crate::attempt::Stage;
 use crate::committer::{Change, Committer, Finish};
-use crate::lease::Claim;
+use crate::lease::{Claim, Lease};
 use crate::loops::listen::hint_all;
 use crate::loops::rescue;
 use crate::runner::Hand;
@@ -44,20 +44,30 @@ impl<A: Send + Sync + 'static> Worker<A> {
         while let Ok(hand) = returned.try_recv() {
             tracing::debug!(jobs = hand.len(), "given back before they began");
         }
+        let released = self.leave(&stage.world.committer, lease).await?;
+        self.look_behind().await;
+        tracing::info!(worker = %lease.worker, released, "worker drained");
+        Ok(End::Drained)
+    }
+
+    /// Gives back what is held, and leaves. How many jobs that was.
+    pub(crate) async fn leave(
+        &self,
+        committer: &Committer,
+        lease: &Lease,
+    ) -> Result<usize, sqlx::Error> {
         let held = lease.held();
         for claim in &held {
             lease.lose(*claim);
         }
-        release(&stage.world.committer, &held).await;
+        release(committer, &held).await;
         sqlx::query_file!("sql/worker_leave.sql", lease.worker.uuid()).execute(&self.pool).await?;
         lease.end();
         if !held.is_empty() {
             let queues = self.config.queues.iter().map(|(queue, _)| queue.clone());
             hint_all(&self.pool, &Vec::from_iter(queues)).await;
         }
-        self.look_behind().await;
-        tracing::info!(worker = %lease.worker, released = held.len(), "worker drained");
-        Ok(End::Drained)
+        Ok(held.len())
     }
 
     /// Frees what may still run under our name, which is nothing, but for claims and writes whose answers were lost. Whoever comes

@@ -19,7 +19,7 @@ const LAST_LOOKS: usize = 3;
 
 impl Claimer {
     /// Looks at every lane: moves the marks, and says in how long the next job is due.
-    pub(super) async fn look(&mut self) -> Result<Option<Duration>, sqlx::Error> {
+    pub(crate) async fn look(&mut self) -> Result<Option<Duration>, sqlx::Error> {
         self.looked = Instant::now();
         let Questions { known, gaps } = self.queues.questions();
         let stalled = self.proof.is_stalled();
@@ -84,7 +84,7 @@ impl Claimer {
     }
 
     /// Keeps the safe marks as they are at the end, so that whoever comes next has nothing to walk.
-    pub(super) async fn leave(&mut self) {
+    pub(crate) async fn leave(&mut self) {
         // One look notes a moment, the next proves it, unless somebody is just at a write.
         for _ in 0..LAST_LOOKS {
             if let Err(error) = self.look().await {
@@ -104,7 +104,8 @@ impl Claimer {
         self.keep_moved().await
     }
 
-    async fn keep_moved(&mut self) -> Result<(), sqlx::Error> {
+    /// Keeps those that have moved.
+    pub(crate) async fn keep_moved(&mut self) -> Result<(), sqlx::Error> {
         self.kept = Instant::now();
         let moved = self.queues.take_moved();
         if !moved.queues.is_empty() {
