@@ -104,7 +104,8 @@ struct Case<'s> {
 impl Case<'_> {
     async fn apply(&mut self, transition: &Transition) -> Result<(), Wrong> {
         self.model = Model::apply(self.model.clone(), transition);
-        self.system.apply(&self.model, transition).await
+        let applied = self.system.apply(&self.model, transition).await;
+        applied.map_err(|wrong| format!("{transition:?}:\n{wrong}").into())
     }
 
     /// Ends every pause and every process, and lets a new one run all that is left.

@@ -32,6 +32,11 @@ pub(super) fn next(model: &Model) -> BoxedStrategy<Transition> {
         choices.push((2, process.prop_map(|process| Transition::Leave { process }).boxed()));
     }
     let (held, superseded): (Vec<Claim>, Vec<Claim>) = model.claims();
+    // Those that have crashed more often: the third crash of one job would be rare.
+    let held = held.into_iter();
+    let held: Vec<Claim> = held
+        .flat_map(|claim| std::iter::repeat_n(claim, 1 + 3 * model.crashes(claim.job)))
+        .collect();
     let attempt = |(Claim { process, job, .. }, act)| Transition::Attempt { process, job, act };
     let late = |(claim, act)| Transition::Late { claim, act };
     choices.extend(of(24, held, |held| (held, act()).prop_map(attempt).boxed()));

@@ -9,6 +9,11 @@ impl Model {
         self.processes.values().filter(|process| process.registered).count()
     }
 
+    /// How many attempts of a job have ended without a word.
+    pub(crate) fn crashes(&self, job: Label) -> usize {
+        self.jobs.get(&job).map_or(0, |job| usize::try_from(job.crashes).unwrap_or_default())
+    }
+
     pub(crate) fn is_somebody_overdue(&self) -> bool {
         self.processes.values().any(|process| process.registered && process.is_overdue(self.now))
     }
