@@ -1,9 +1,9 @@
 -- The first job of each lane that the claimer knows, $1-$4, due or not, at or above its safe mark, and of each lane between
 -- those that it does not know, $5-$9; and the snapshot that they were read in: when there is something to claim, what late
--- committers left behind, and how far the safe marks may move. Up to 1,000 unknown lanes of each gap. Reads only.
+-- committers left behind, and how far the safe marks may move; and since when the server runs. Up to 1,000 unknown lanes of each gap. Reads only.
 -- Index: job_lane, each lane with one descent: an unknown one from the end of the one before.
 WITH this AS MATERIALIZED (
-    SELECT engine.now() AS now, pg_snapshot_xmin(pg_current_snapshot())::text AS xmin, pg_snapshot_xmax(pg_current_snapshot())::text AS xmax
+    SELECT engine.now() AS now, pg_snapshot_xmin(pg_current_snapshot())::text AS xmin, pg_snapshot_xmax(pg_current_snapshot())::text AS xmax, pg_postmaster_start_time() AS started
 ), known AS (
     SELECT lane.queue, lane.number, lane.share, first.run_at
     FROM unnest($1::text[], $2::smallint[], $3::integer[], $4::timestamptz[]) AS lane(queue, number, share, mark)
@@ -34,5 +34,5 @@ WITH this AS MATERIALIZED (
              SELECT * FROM found LIMIT 1000
          ) found
 )
-SELECT queue AS "queue!", number AS "lane!", share AS "share!", run_at AS "first?", known AS "known!", now AS "now!", xmin AS "xmin!", xmax AS "xmax!"
+SELECT queue AS "queue!", number AS "lane!", share AS "share!", run_at AS "first?", known AS "known!", now AS "now!", xmin AS "xmin!", xmax AS "xmax!", started AS "started!"
 FROM (SELECT *, true AS known FROM known UNION ALL SELECT *, false FROM unknown) lanes, this

@@ -1,7 +1,8 @@
 //! The lease of a process as the process itself sees it: by its own monotonic clock, from the last heartbeat that
 //! the database confirmed (L4). It decides nothing for others; it only keeps us from starting what we may not finish.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -95,9 +96,30 @@ impl Lease {
         self.lock().insert(claim, Held::Starting);
     }
 
-    /// Notes jobs that were claimed, or written.
-    pub(crate) fn hold(&self, claims: impl Iterator<Item = Claim>) {
-        self.lock().extend(claims.map(|claim| (claim, Held::Waiting)));
+    /// Notes a job that was written as running here.
+    pub(crate) fn hold(&self, claim: Claim) {
+        self.lock().insert(claim, Held::Waiting);
+    }
+
+    /// Notes jobs that were claimed; those come back that are held already. A claim whose commit the database has lost, in a
+    /// crash or a failover, can be made again under the same token: the fence does not know its two attempts apart, so
+    /// neither may go on. The first is dropped here.
+    #[must_use]
+    pub(crate) fn claimed(&self, claims: impl Iterator<Item = Claim>) -> HashSet<Claim> {
+        let mut attempts = self.lock();
+        let mut twice = HashSet::new();
+        for claim in claims {
+            match attempts.entry(claim) {
+                Entry::Vacant(place) => drop(place.insert(Held::Waiting)),
+                Entry::Occupied(mut held) => {
+                    if let Held::Running(attempt) = held.insert(Held::Lost) {
+                        attempt.abort();
+                    }
+                    twice.insert(claim);
+                }
+            }
+        }
+        twice
     }
 
     /// Notes that jobs' attempts have begun; those are dropped whose job is no longer ours.
@@ -200,7 +222,7 @@ mod tests {
         let lease = Lease::new(Duration::from_secs(10), Instant::now());
         let claim = || Claim { job: JobId::now_v7(), token: 1 };
         let (one, other, late) = (claim(), claim(), claim());
-        lease.hold([one, other, late].into_iter());
+        assert!(lease.claimed([one, other, late].into_iter()).is_empty());
         let attempt = || tokio::spawn(std::future::pending::<()>());
         let (one_runs, other_runs, late_runs) = (attempt(), attempt(), attempt());
         lease.begin(vec![(one, one_runs.abort_handle()), (other, other_runs.abort_handle())]);

@@ -84,7 +84,7 @@ impl Starter {
         alive.lease.start(claim);
         match alive.committer.commit(Change::start(job.clone())).await {
             Ok(Ownership::Owned) => {
-                alive.lease.hold(std::iter::once(claim));
+                alive.lease.hold(claim);
                 // Refused where the process stops: it is given back with the rest.
                 drop(alive.hands.send(vec![Ticket { job: claimed, slot }]).await);
                 Ok(Enqueued::New(claim.job))

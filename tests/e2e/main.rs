@@ -29,6 +29,7 @@ mod l12_lost_answers;
 mod lanes;
 mod limits;
 mod limits_replaced;
+mod lost_commits;
 mod operators;
 mod partition;
 mod pauses;

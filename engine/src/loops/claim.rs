@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use tokio::sync::{Mutex, Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -17,7 +18,6 @@ use tokio_util::sync::CancellationToken;
 use super::hints::{Heed, Hinted};
 use super::jittered;
 use super::judge::Limited;
-use super::lanes::LaneId;
 use super::proof::Proof;
 use super::queues::Queues;
 use crate::config::WorkerConfig;
@@ -63,6 +63,10 @@ pub(crate) struct Claimer {
     weighed: Option<Instant>,
     kept: Instant,
     doubt: Option<Doubt>,
+    /// Since when the server ran that the last look saw, and how many transactions it had had.
+    server: Option<(DateTime<Utc>, u64)>,
+    /// The marks may be those of a history that the database has lost.
+    stale: bool,
 }
 
 impl Claimer {
@@ -75,14 +79,9 @@ impl Claimer {
         kinds: Vec<String>,
         config: &WorkerConfig,
     ) -> Result<Self, sqlx::Error> {
-        let mut queues = Queues::new(&config.queues, config.ageing);
-        let names = queues.names();
-        for row in sqlx::query_file!("sql/lane_load.sql", &names).fetch_all(&pool).await? {
-            let lane = LaneId { number: row.lane, share: row.share };
-            queues.kept(&row.queue, lane, row.safe);
-        }
+        let queues = Queues::new(&config.queues, config.ageing);
         let now = Instant::now();
-        Ok(Self {
+        let mut claimer = Self {
             line: Line::by_lanes(&pool, "claimer"),
             pool,
             lease,
@@ -98,7 +97,11 @@ impl Claimer {
             weighed: None,
             kept: now,
             doubt: None,
-        })
+            server: None,
+            stale: true,
+        };
+        claimer.load_marks().await?;
+        Ok(claimer)
     }
 
     /// The slots of each queue, for jobs that begin without a claim.
@@ -138,7 +141,7 @@ impl Claimer {
                 Err(error) => {
                     tracing::warn!(%error, "claiming failed, trying again");
                     pause = self.poll.1;
-                    self.doubt = Some(Doubt::new());
+                    self.doubt_all();
                     None
                 }
             };
@@ -170,6 +173,7 @@ impl Claimer {
     /// One round: claims at once, or looks first whether there is something to claim.
     async fn run_once(&mut self, claim_first: bool) -> Result<Round, sqlx::Error> {
         let mut round = Round { claimed: 0, due_in: None };
+        self.load_marks().await?;
         if !claim_first {
             round.due_in = self.look().await?;
         }
@@ -244,10 +248,19 @@ impl Claimer {
     }
 
     /// Hands on what was claimed; how many jobs that is.
-    async fn hand_on(&self, hand: Hand, limited: Vec<Limited>) -> usize {
+    async fn hand_on(&mut self, mut hand: Hand, mut limited: Vec<Limited>) -> usize {
         // All are held before the first is handed on, so that a drain meanwhile gives back every one.
         let tickets = hand.iter().chain(limited.iter().map(|limited| &limited.ticket));
-        self.lease.hold(tickets.map(|ticket| ticket.job.claim));
+        let twice = self.lease.claimed(tickets.map(|ticket| ticket.job.claim));
+        if !twice.is_empty() {
+            tracing::warn!(
+                jobs = twice.len(),
+                "the database has lost claims: giving these jobs back"
+            );
+            hand.retain(|ticket| !twice.contains(&ticket.job.claim));
+            limited.retain(|limited| !twice.contains(&limited.ticket.job.claim));
+            self.doubt = Some(Doubt::new());
+        }
         let count = hand.len() + limited.len();
         // Refused where the process stops: what was claimed is given back with the rest.
         if !hand.is_empty() {

@@ -156,6 +156,13 @@ impl Queues {
         questions
     }
 
+    /// Every lane begins at the beginning of time.
+    pub(super) fn forget_marks(&mut self) {
+        for queue in &mut self.queues {
+            queue.lanes = Lanes::new();
+        }
+    }
+
     /// Starts a lane at the mark that was kept.
     pub(super) fn kept(&mut self, queue: &str, lane: LaneId, safe: DateTime<Utc>) {
         if let Some(queue) = self.named(queue) {

@@ -5,6 +5,8 @@ use std::time::Instant;
 use uuid::Uuid;
 
 use super::{Claimer, SWEEP};
+use crate::loops::lanes::LaneId;
+use crate::loops::proof::Proof;
 
 /// A claim failed, and nobody knows whether it took place (L12), or is going to: the server may still be at it when
 /// its connection has long been gone.
@@ -23,6 +25,30 @@ impl Doubt {
 }
 
 impl Claimer {
+    /// The database was away, or is another one: it may have lost the last commits that did not wait for its disk, or for a
+    /// standby. A claim among them leaves its job ready below the marks, where nobody would look again.
+    pub(super) fn doubt_all(&mut self) {
+        self.doubt = Some(Doubt::new());
+        self.stale = true;
+    }
+
+    /// Begins at the marks that the database has kept, whose commits come after those of the claims that they rest on.
+    pub(super) async fn load_marks(&mut self) -> Result<(), sqlx::Error> {
+        if !self.stale {
+            return Ok(());
+        }
+        let names = self.queues.names();
+        let rows = sqlx::query_file!("sql/lane_load.sql", &names).fetch_all(&self.pool).await?;
+        self.queues.forget_marks();
+        for row in rows {
+            let lane = LaneId { number: row.lane, share: row.share };
+            self.queues.kept(&row.queue, lane, row.safe);
+        }
+        self.proof = Proof::new();
+        self.stale = false;
+        Ok(())
+    }
+
     /// A claim whose answer was lost may have claimed jobs that nobody here knows of (L12): they are given back. It is
     /// looked for until a look has succeeded a whole lease after the failure. No claim of ours is under way here.
     pub(super) async fn release_unheld(&mut self) {

@@ -54,6 +54,12 @@ impl Claimer {
             xmin: row.xmin.parse().unwrap_or(0),
             xmax: row.xmax.parse().unwrap_or(u64::MAX),
         };
+        let before = self.server.replace((row.started, snapshot.xmax));
+        if before.is_some_and(|(started, xmax)| started != row.started || xmax > snapshot.xmax) {
+            // Behind a pooler an idle connection does not break when the server does.
+            self.doubt_all();
+            return Ok(Some(Duration::ZERO));
+        }
         let proven = self.proof.seen(snapshot, writers.map(Writers::from_iter));
         let (mut due_in, mut found) = (None::<Duration>, HashMap::new());
         for row in rows {
@@ -87,7 +93,11 @@ impl Claimer {
     pub(crate) async fn leave(&mut self) {
         // One look notes a moment, the next proves it, unless somebody is just at a write.
         for _ in 0..LAST_LOOKS {
-            if let Err(error) = self.look().await {
+            let looked = match self.load_marks().await {
+                Ok(()) => self.look().await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = looked {
                 return tracing::debug!(%error, "the marks were not kept; the next process walks a little");
             }
         }
