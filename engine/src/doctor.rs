@@ -1,5 +1,6 @@
 //! What may be wrong with the database before it hurts: settings, old snapshots, silent processes, waiting work.
 
+mod commits;
 mod queue;
 
 use std::time::{Duration, SystemTime};
@@ -7,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use sqlx::PgPool;
 
+use commits::Commits;
 pub use queue::{Unserved, queue, unserved};
 
 /// One thing that was looked at.
@@ -83,7 +85,15 @@ pub async fn database(pool: &PgPool) -> Result<Vec<Finding>, sqlx::Error> {
             Finding::problem("postgres version", server.version, "upgrade to Postgres 14 or newer")
         },
         durability(&server.fsync, &server.full_page_writes),
-        commits(&server.synchronous_commit, &server.standbys),
+        Commits {
+            level: &server.synchronous_commit,
+            names: &server.standbys,
+            in_recovery: server.in_recovery,
+            connected: server.connected,
+            waited_for: server.waited_for,
+            hidden: server.hidden,
+        }
+        .finding(),
     ];
     let holder = sqlx::query_file!("sql/doctor/oldest_snapshot.sql").fetch_optional(pool).await?;
     findings.push(match holder {
@@ -115,29 +125,6 @@ fn durability(fsync: &str, full_page_writes: &str) -> Finding {
             ),
             "set both to on, unless this database is for tests only",
         )
-    }
-}
-
-/// Says in words what a crash or a failover can lose (P1 holds while Postgres keeps its committed data).
-fn commits(synchronous_commit: &str, standbys: &str) -> Finding {
-    match (synchronous_commit, standbys) {
-        ("off", _) => Finding::problem(
-            "commits",
-            "synchronous_commit is off: a crash loses the last commits, also those that were acknowledged",
-            "set synchronous_commit to on",
-        ),
-        (level, "") => Finding::ok(
-            "commits",
-            format!(
-                "synchronous_commit is {level}, no synchronous standby: a crash loses nothing; a failover to an asynchronous standby can lose the last commits"
-            ),
-        ),
-        (level, names) => Finding::ok(
-            "commits",
-            format!(
-                "synchronous_commit is {level}, synchronous standbys: {names}: a failover to one of them loses nothing"
-            ),
-        ),
     }
 }
 
