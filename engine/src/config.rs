@@ -34,7 +34,8 @@ pub struct WorkerConfig {
     /// as the table's owner; default 20,000. A queue that does less in a minute is vacuumed in time by autovacuum;
     /// `u64::MAX` leaves all of it to that.
     pub vacuum_after: u64,
-    /// Whether to listen for wake-ups; needs a connection of its own that is no transaction pooler. Default true.
+    /// Whether to listen for wake-ups, on a connection of its own; false behind a [pooler](crate::pooler) in transaction mode.
+    /// Default true.
     pub listen: bool,
 }
 

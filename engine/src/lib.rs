@@ -16,6 +16,7 @@ mod limit;
 mod line;
 mod loops;
 pub mod ops;
+pub mod pooler;
 mod registry;
 mod retry;
 mod run;

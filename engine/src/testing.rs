@@ -11,7 +11,8 @@
 //! | what each move of a process does, in any order | [`Protocol`] |
 //!
 //! A world is a database of its own on the server of `AUTOPILOT_TEST_DATABASE_URL`, else `DATABASE_URL`; the login may create
-//! databases. Workers run in the test's process. `examples/jobs/test_your_workflow.rs` shows it.
+//! databases. Where `AUTOPILOT_TEST_POOLER_URL` names a PgBouncer before that server, worlds reach it through that. Workers
+//! run in the test's process. `examples/jobs/test_your_workflow.rs` shows it.
 
 #![expect(
     clippy::panic,
@@ -23,6 +24,7 @@
 mod clock;
 mod crash;
 mod database;
+mod pooler;
 mod process;
 mod protocol;
 mod repeat;

@@ -34,6 +34,7 @@ mod operators;
 mod partition;
 mod pauses;
 mod poison;
+mod pooler;
 mod progress;
 mod provision;
 mod provision_crashes;

@@ -101,7 +101,7 @@ pub(crate) fn worker(config: &Config) -> Result<WorkerConfig, Fail> {
             .retries(config.retry.retries)
             .throttled(config.retry.rate_limited_factor.get()),
         vacuum_after: WorkerConfig::default().vacuum_after,
-        listen: config.database.listen,
+        listen: config.database.listens(),
     };
     let problems = settings.problems();
     if problems.is_empty() {

@@ -28,7 +28,7 @@ pub(crate) use self::base_url::BaseUrl;
 pub(crate) use self::check::Report;
 pub(crate) use self::integrations::{OpenAi, Smtp, SmtpTls, Stripe, Twilio, WhatsApp};
 pub(crate) use self::sections::{
-    Database, Encryption, Http, Log, LogFormat, Provisioning, Redis, Retry, Worker,
+    Database, Encryption, Http, Log, LogFormat, Pooler, Provisioning, Redis, Retry, Worker,
 };
 pub(crate) use self::source::{File, Problem, Severity, Source, environment};
 pub(crate) use self::units::parse_duration;

@@ -3,13 +3,14 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
+use autopilot_engine::pooler;
 use autopilot_engine::schema::{self, Fit};
 use secrecy::ExposeSecret as _;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, PgPool};
 
-use crate::config::Database;
+use crate::config::{Database, Pooler};
 use crate::exit::Exit;
 use crate::fail::Fail;
 
@@ -20,6 +21,9 @@ pub(crate) static MIGRATORS: [(&str, &Migrator); 2] =
 /// The longest that a session may sit inside a transaction and do nothing, which would keep vacuum from cleaning
 /// and rows locked. No code of ours waits inside one.
 const IDLE_IN_TRANSACTION: &str = "10s";
+
+/// What poolers say of a session's settings.
+const POOLERS_REFUSAL: &str = "unsupported startup parameter";
 
 /// What a pool is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +41,18 @@ pub(crate) enum Purpose {
 pub(crate) async fn reach(config: &Database, purpose: Purpose) -> Result<PgPool, Fail> {
     let options = options(config, purpose)?;
     let place = format!("{}:{}", options.get_host(), options.get_port());
+    let options = match config.pooler {
+        Pooler::None => options,
+        Pooler::Transaction => {
+            pooler::through(options).map_err(|error| Fail::usage(error.to_string()))?
+        }
+    };
     let unreachable = |why: String| {
-        let advice = "check DATABASE_URL, and whether the server runs";
+        let advice = if why.contains(POOLERS_REFUSAL) {
+            "this is a pooler: set AUTOPILOT__DATABASE__POOLER=transaction"
+        } else {
+            "check DATABASE_URL, and whether the server runs"
+        };
         Fail::new(
             Exit::Unreachable,
             format!("the database at {place} cannot be reached: {why}; {advice}"),
@@ -102,17 +116,15 @@ fn options(config: &Database, purpose: Purpose) -> Result<PgConnectOptions, Fail
     })?;
     // With the process's number, so that pg_stat_activity tells the processes of a fleet apart.
     let name = format!("autopilot/{}", std::process::id());
-    let options = options.application_name(&name).statement_cache_capacity(config.statement_cache);
-    let options = match purpose {
-        Purpose::Work => options,
-        Purpose::Look => options.options([("default_transaction_read_only", "on")]),
+    let options =
+        options.application_name(&name).statement_cache_capacity(config.statement_cache.get());
+    let options = match (purpose, config.pooler) {
+        (Purpose::Work, _) => options,
+        (Purpose::Look, Pooler::None) => options.options([("default_transaction_read_only", "on")]),
+        // Said at the beginning of each transaction, the default would be too late for it.
+        (Purpose::Look, Pooler::Transaction) => options.options([("transaction_read_only", "on")]),
     };
-    // A transaction pooler, before which LISTEN is switched off, refuses settings of a session.
-    Ok(if config.listen {
-        options.options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION)])
-    } else {
-        options
-    })
+    Ok(options.options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION)]))
 }
 
 #[cfg(test)]

@@ -52,10 +52,17 @@ impl TestDatabase {
         &self.pool
     }
 
-    /// The database's URL, for programs under test and for pools of another kind.
+    /// The database's URL, past any pooler, for programs under test and for pools of another kind.
     #[must_use]
     pub fn url(&self) -> String {
         self.cluster.clone().database(&self.name).to_url_lossy().to_string()
+    }
+
+    /// The same through the pooler that the environment names, if it names one, for programs that know how to go through it.
+    #[must_use]
+    pub fn pooler_url(&self) -> Option<String> {
+        let pooler = super::pooler::address()?;
+        Some(pooler.database(&self.name).to_url_lossy().to_string())
     }
 
     /// Closes the pool and drops the database, whoever else is still connected.
@@ -81,7 +88,7 @@ impl TestDatabase {
         SWEPT.get_or_init(|| sweep(&cluster)).await;
 
         let name = from_template(&cluster, migrators).await?;
-        let options = cluster.clone().database(&name);
+        let options = super::pooler::way().unwrap_or_else(|| cluster.clone()).database(&name);
         let pool = PgPoolOptions::new().max_connections(5).connect_with(options).await?;
         Ok(Self { pool, name, cluster })
     }

@@ -7,6 +7,7 @@ use sqlx::PgPool;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::pooler;
 use super::wait::{PATIENCE, eventually};
 use crate::worker::WorkerError;
 
@@ -56,16 +57,20 @@ impl Process {
         let alive = self.alive.fetch_sub(1, Ordering::Relaxed) - 1;
         self.task.abort();
         drop(self.task.await);
-        eventually("its heart stops", async || {
-            let hearts: i64 = sqlx::query_scalar(
-                "SELECT count(*) FROM pg_stat_activity
-                 WHERE datname = current_database() AND application_name LIKE '%heartbeat'",
-            )
-            .fetch_one(&self.pool)
-            .await
-            .unwrap();
-            hearts <= alive
-        })
-        .await;
+        eventually("its heart stops", async || hearts(&self.pool).await <= alive).await;
     }
+}
+
+/// How many hearts beat in a database.
+async fn hearts(pool: &PgPool) -> i64 {
+    let (hearts, beats): (i64, i64) = sqlx::query_as(
+        "SELECT count(*), count(*) FILTER (WHERE state = 'active') FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name LIKE '%heartbeat'",
+    )
+    .fetch_one(pool)
+    .await
+    .unwrap();
+    let Some(way) = pooler::way() else { return hearts };
+    let options = pool.connect_options();
+    beats + pooler::hearts(&way, options.get_database().unwrap_or_default()).await
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{ConnectOptions, PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 
 use super::process::Process;
@@ -66,7 +66,7 @@ impl<A: Send + Sync + 'static> World<A> {
         self.database.pool()
     }
 
-    /// The database's URL.
+    /// The database's URL, past any pooler.
     #[must_use]
     pub fn url(&self) -> String {
         self.database.url()
@@ -77,7 +77,7 @@ impl<A: Send + Sync + 'static> World<A> {
     /// # Panics
     /// When the database cannot be reached.
     pub async fn connect(&self) -> PgConnection {
-        PgConnection::connect(&self.url()).await.expect("the database can be reached")
+        self.pool().connect_options().connect().await.expect("the database can be reached")
     }
 
     /// Enqueues a job.

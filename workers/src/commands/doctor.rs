@@ -10,7 +10,7 @@ use serde_json::json;
 use sqlx::PgPool;
 
 use crate::app;
-use crate::config::{Config, Loaded, Severity};
+use crate::config::{Config, Loaded, Pooler, Severity};
 use crate::console::{Console, table};
 use crate::database::{MIGRATORS, Purpose, reach};
 use crate::exit::Exit;
@@ -25,7 +25,11 @@ pub(crate) async fn run(loaded: &Loaded, console: Console) -> Result<Exit, Fail>
     let config = loaded.config();
     match reach(&config.database, Purpose::Look).await {
         Ok(pool) => {
-            findings.push(Finding::ok("database", "reachable"));
+            let how = match config.database.pooler {
+                Pooler::None => "reachable",
+                Pooler::Transaction => "reachable through a pooler in transaction mode",
+            };
+            findings.push(Finding::ok("database", how));
             findings.extend(database(config, &pool).await);
         }
         Err(fail) => findings.push(Finding::problem(

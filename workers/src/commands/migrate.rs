@@ -6,7 +6,7 @@ use sqlx::PgPool;
 use sqlx::migrate::{MigrateError, Migrator};
 
 use crate::cli::Migrate;
-use crate::config::Database;
+use crate::config::{Database, Pooler};
 use crate::console::Console;
 use crate::database::{MIGRATORS, Purpose, reach};
 use crate::exit::Exit;
@@ -24,6 +24,12 @@ struct Missing {
 /// # Errors
 /// When the database cannot be reached, is newer and incompatible, or refuses.
 pub(crate) async fn run(args: &Migrate, config: &Database, console: Console) -> Result<Exit, Fail> {
+    if !args.check && config.pooler == Pooler::Transaction {
+        return Err(Fail::usage(
+            "migrations hold a lock of their session, which a pooler in transaction mode has none of: run them with \
+             AUTOPILOT__DATABASE__POOLER=none and the server's own address in DATABASE_URL",
+        ));
+    }
     let purpose = if args.check { Purpose::Look } else { Purpose::Work };
     let pool = reach(config, purpose).await?;
     let mut all = Vec::new();

@@ -21,8 +21,26 @@ pub(crate) struct Database {
     pub(crate) max_connections: NonZeroU32,
     #[serde(with = "units::duration")]
     pub(crate) acquire_timeout: Duration,
-    pub(crate) statement_cache: usize,
+    pub(crate) pooler: Pooler,
+    pub(crate) statement_cache: NonZeroUsize,
     pub(crate) listen: bool,
+}
+
+impl Database {
+    /// Whether hints of new jobs are listened for: behind a pooler nobody would hear them.
+    pub(crate) fn listens(&self) -> bool {
+        self.listen && self.pooler == Pooler::None
+    }
+}
+
+/// What stands between this process and the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Pooler {
+    /// Nothing, or a pooler that keeps a connection for each of its clients.
+    None,
+    /// A pooler that gives each transaction a connection.
+    Transaction,
 }
 
 /// `[redis]`: sheds contention, decides nothing.

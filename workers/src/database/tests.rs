@@ -8,7 +8,15 @@ use super::*;
 use crate::config::Config;
 
 fn config(url: &str) -> Database {
-    let settings = [("DATABASE_URL", url), ("AUTOPILOT__DATABASE__ACQUIRE_TIMEOUT", "5s")];
+    through("none", url)
+}
+
+fn through(pooler: &str, url: &str) -> Database {
+    let settings = [
+        ("DATABASE_URL", url),
+        ("AUTOPILOT__DATABASE__ACQUIRE_TIMEOUT", "5s"),
+        ("AUTOPILOT__DATABASE__POOLER", pooler),
+    ];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
     Config::load(None, settings.into_iter()).accept().unwrap().database
 }
@@ -75,15 +83,30 @@ async fn a_database_that_is_away_is_told_at_once_with_its_place_and_without_its_
 }
 
 #[tokio::test]
-async fn who_only_looks_cannot_write() {
+async fn who_only_looks_cannot_write_through_a_pooler_either() {
     let migrators = [MIGRATORS[0].1, MIGRATORS[1].1];
     let database = TestDatabase::create(&migrators).await;
-    let pool = reach(&config(&database.url()), Purpose::Look).await.unwrap();
-    let workspace = autopilot_engine::WorkspaceId::now_v7();
-    let mut conn = pool.acquire().await.unwrap();
-    let refused = crate::studio::register(&mut conn, workspace).await.unwrap_err();
-    assert_eq!(refused.as_database_error().unwrap().code().as_deref(), Some("25006"));
-    drop(conn);
-    pool.close().await;
+    for pooler in ["none", "transaction"] {
+        let config = through(pooler, &database.url());
+        let pool = reach(&config, Purpose::Look).await.unwrap();
+        let workspace = autopilot_engine::WorkspaceId::now_v7();
+        let mut conn = pool.acquire().await.unwrap();
+        let refused = crate::studio::register(&mut conn, workspace).await.unwrap_err();
+        assert_eq!(
+            refused.as_database_error().unwrap().code().as_deref(),
+            Some("25006"),
+            "{pooler}"
+        );
+        drop(conn);
+        pool.close().await;
+    }
     database.close().await;
+}
+
+#[tokio::test]
+async fn a_pooler_over_tls_is_refused_and_the_way_out_is_named() {
+    let config = through("transaction", "postgres://a:b@pooler.example/c?sslmode=verify-full");
+    let fail = reach(&config, Purpose::Work).await.unwrap_err();
+    assert_eq!(fail.exit(), Exit::Usage);
+    assert!(fail.to_string().contains("sslmode=disable"), "{fail}");
 }
