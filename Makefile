@@ -27,7 +27,7 @@ WAITING ?= 2000
 STUDIOS ?= 200
 endif
 
-.PHONY: help demo test model examples pgmatrix storm bench bench-pure scale soak lint fmt sqlx sqlx-check deny ci
+.PHONY: help demo test model examples pgmatrix pgbouncer failover storm bench bench-pure scale soak lint fmt sqlx sqlx-check deny ci
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -53,6 +53,17 @@ examples: ## Every example on a private Postgres, its output compared with what 
 pgmatrix: ## The tests and a short storm on Postgres 14 to 18; 20 minutes. VERSIONS="14 18"
 	@$(BUILD)
 	@.ci/pgmatrix $(BIN) $(STATE)
+
+pgbouncer: ## The tests and a short storm through PgBouncer in transaction mode; 5 minutes. WORKFLOWS=40 ONLY="limits::"
+	@$(BUILD)
+	@$(PRIVATE_PG) -- .ci/pgbouncer $(BIN) $(STATE)
+
+# Of each kind of replication what it promises: nothing is lost, or it is told what is. LOSS=refused KIND=async must fail.
+FAILOVER = $(BIN)/failover --workflows $(or $(WORKFLOWS),60)
+failover: ## The primary dies under load and its standby goes on, with synchronous and asynchronous replication; a minute
+	@$(BUILD)
+	@$(if $(filter async,$(KIND)),,$(FAILOVER) --folder $(STATE)/failover --replication sync --loss refused)
+	@$(if $(filter sync,$(KIND)),,$(FAILOVER) --folder $(STATE)/failover-async --replication async --cut-off 6 --loss $(or $(LOSS),told))
 
 storm: ## The long storm: kill -9 and SIGSTOP over 1,000 workflows. FENCE=off must fail
 	@$(BUILD)

@@ -12,6 +12,7 @@ mod cron;
 mod deploys;
 mod enqueueing;
 mod events;
+mod failover;
 mod grouped;
 mod isolation;
 mod l01_claim;

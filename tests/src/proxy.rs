@@ -51,6 +51,7 @@ pub struct Proxy {
 #[derive(Debug)]
 struct Wire {
     tally: Tally,
+    target: Mutex<String>,
     armed: Mutex<VecDeque<Cut>>,
     cuts: watch::Sender<usize>,
     /// While false nothing passes, in neither direction: packets vanish.
@@ -65,23 +66,18 @@ impl Proxy {
     /// # Panics
     /// When no port is free.
     pub async fn start(url: &str) -> Self {
-        let options = PgConnectOptions::from_str(url).unwrap();
-        let target = format!("{}:{}", options.get_host(), options.get_port());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let wire = Arc::new(Wire {
             tally: Tally::default(),
+            target: Mutex::new(place(url)),
             armed: Mutex::default(),
             cuts: watch::Sender::new(0),
             passing: watch::Sender::new(true),
             resets: watch::Sender::new(0),
         });
         let closed = CancellationToken::new();
-        tokio::spawn(closed.clone().run_until_cancelled_owned(accept(
-            listener,
-            target,
-            Arc::clone(&wire),
-        )));
+        tokio::spawn(closed.clone().run_until_cancelled_owned(accept(listener, Arc::clone(&wire))));
         Self { address, wire, closed }
     }
 
@@ -104,12 +100,25 @@ impl Proxy {
     /// When `url` is none.
     #[must_use]
     pub fn url(&self, url: &str) -> String {
-        let options = PgConnectOptions::from_str(url).unwrap();
-        let direct = format!("{}:{}/", options.get_host(), options.get_port());
+        let direct = format!("{}/", place(url));
         let through = url.replacen(&direct, &format!("{}/", self.address), 1);
         assert_ne!(through, url, "{direct} is not in the address");
         let joint = if through.contains('?') { '&' } else { '?' };
         format!("{through}{joint}sslmode=disable")
+    }
+
+    /// The port on the loopback, for what takes no URL.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Leads new connections to the database of another `url`.
+    ///
+    /// # Panics
+    /// When `url` is none.
+    pub fn point_to(&self, url: &str) {
+        *self.wire.target.lock().unwrap_or_else(PoisonError::into_inner) = place(url);
     }
 
     /// Cuts the next connection that fits, once. Several cuts wait for each other in their order.
@@ -146,9 +155,16 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, target: String, wire: Arc<Wire>) {
+/// Where the database of `url` is.
+fn place(url: &str) -> String {
+    let options = PgConnectOptions::from_str(url).unwrap();
+    format!("{}:{}", options.get_host(), options.get_port())
+}
+
+async fn accept(listener: TcpListener, wire: Arc<Wire>) {
     loop {
         let Ok((client, _)) = listener.accept().await else { continue };
+        let target = wire.target.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Ok(server) = TcpStream::connect(&target).await else { continue };
         tokio::spawn(relay(client, server, Arc::clone(&wire)));
     }

@@ -6,6 +6,7 @@
 
 pub mod audit;
 mod checker;
+pub mod failover;
 mod fleet;
 
 use std::path::PathBuf;
@@ -94,7 +95,12 @@ pub async fn run(plan: Plan) -> Report {
     script_faults(&sandbox, plan.workflows);
 
     let studios = register(database.pool(), plan.workflows).await;
-    let mut fleet = Fleet::start(&plan, &database.url(), &sandbox.env(), WEBHOOK_SECRET);
+    let (url, pooler) = match database.pooler_url() {
+        Some(url) => (url, "transaction"),
+        None => (database.url(), "none"),
+    };
+    let way = [("DATABASE_URL", url.as_str()), ("AUTOPILOT__DATABASE__POOLER", pooler)];
+    let mut fleet = Fleet::start(&plan, &way, &sandbox.env(), WEBHOOK_SECRET);
     let http = fleet.http_address().await;
     let started = Instant::now();
     let ((), put_back) = tokio::join!(
@@ -122,6 +128,11 @@ fn script_faults(sandbox: &Sandbox, workflows: usize) {
             sandbox.faults().add(rule);
         }
     }
+    slow_answers(sandbox);
+}
+
+/// Keeps calls under way for a while.
+fn slow_answers(sandbox: &Sandbox) {
     for provider in [Provider::Twilio, Provider::Stripe, Provider::Whatsapp] {
         let slow = Rule::new(provider, Fault::Delay { ms: 80 }).times(u32::MAX);
         sandbox.faults().add(slow);

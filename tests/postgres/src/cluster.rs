@@ -28,20 +28,30 @@ impl Cluster {
     /// Takes about two seconds the first time and a fraction of one later. Nothing of what failed is
     /// left running, and data that is there is never changed to make a start succeed.
     pub fn start(options: &Options) -> Result<Self, Error> {
+        let (setup, lock) = Self::set_up(options)?;
+        let password = setup.state.ensure_password(&setup.data)?;
+        initdb::ensure(&setup, &password)?;
+        Self::run(setup, lock, password)
+    }
+
+    /// Finds out how a server is started, and takes its state directory.
+    pub(crate) fn set_up(options: &Options) -> Result<(Setup, Lock), Error> {
         settings::check(&options.settings)?;
         let state = StateDir::locate(options)?;
         let data = state.data(options.ephemeral);
         let owner = state.owner_of_data(options.ephemeral);
         let user = ServerUser::choose(options.user.as_deref(), owner)?;
         state.prepare(&user)?;
-        let mut lock = Lock::acquire(&state, options.lock_timeout)?;
+        let lock = Lock::acquire(&state, options.lock_timeout)?;
         let installation = detect::find(options, &data)?;
         reach::check(&installation.bin_dir, &user)?;
         installation.check_version_of(&data)?;
-        let password = state.ensure_password(&data)?;
         let (ephemeral, chosen) = (options.ephemeral, options.settings.clone());
-        let setup = Setup { installation, user, state, data, ephemeral, chosen };
-        initdb::ensure(&setup, &password)?;
+        Ok((Setup { installation, user, state, data, ephemeral, chosen }, lock))
+    }
+
+    /// Starts the server of data that is there.
+    pub(crate) fn run(setup: Setup, mut lock: Lock, password: String) -> Result<Self, Error> {
         let server = Server::start(&setup, None)?;
         lock.publish(&setup.state, server.port)?;
         Ok(Self { setup, password, server, lock })
@@ -61,6 +71,10 @@ impl Cluster {
     /// The URL of a database of the cluster, as its superuser. It holds the password.
     pub fn url(&self, database: &str) -> String {
         url(&self.password, self.server.port, database)
+    }
+
+    pub(crate) fn password(&self) -> &str {
+        &self.password
     }
 
     /// The URL of the database `postgres`, which every cluster has.

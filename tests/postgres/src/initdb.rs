@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::Path;
+use std::process::Command;
 
 use crate::server::Setup;
 use crate::{Error, detect, keeper, state};
@@ -19,17 +20,25 @@ pub(crate) fn ensure(setup: &Setup, password: &str) -> Result<(), Error> {
     if detect::version_of(&setup.data).is_some() {
         return setup.installation.check_version_of(&setup.data);
     }
-    let root = setup.state.root();
-    remove_unfinished(root)?;
-    let unfinished = root.join(format!("{UNFINISHED}{}", std::process::id()));
-    state::private_dir(&unfinished, &setup.user)?;
     // A file, because the user may not open a pipe of ours by name.
     let password_file = setup.state.socket_dir().join("initdb.password");
     state::write_private(&password_file, password)?;
     setup.user.own(&password_file)?;
-    let made = run(setup, &unfinished, &password_file);
+    let made = made_whole(setup, |unfinished| run(setup, unfinished, &password_file));
     fs::remove_file(&password_file).map_err(Error::io("remove", &password_file))?;
-    made?;
+    made
+}
+
+/// Makes the data directory by what fills an empty one.
+pub(crate) fn made_whole(
+    setup: &Setup,
+    fill: impl FnOnce(&Path) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let root = setup.state.root();
+    remove_unfinished(root)?;
+    let unfinished = root.join(format!("{UNFINISHED}{}", std::process::id()));
+    state::private_dir(&unfinished, &setup.user)?;
+    fill(&unfinished)?;
     fs::rename(&unfinished, &setup.data).map_err(Error::io("create", &setup.data))?;
     File::open(root).and_then(|dir| dir.sync_all()).map_err(Error::io("write", root))
 }
@@ -42,12 +51,18 @@ fn run(setup: &Setup, data: &Path, password_file: &Path) -> Result<(), Error> {
     if setup.ephemeral {
         command.arg("--no-sync");
     }
-    let output = command.output().map_err(Error::spawn(&program))?;
+    finish(&mut command, &program)
+}
+
+/// Runs a program to its end; what it wrote to standard error is the reason where it failed.
+pub(crate) fn finish(command: &mut Command, program: &Path) -> Result<(), Error> {
+    let output = command.output().map_err(Error::spawn(program))?;
     if output.status.success() {
         return Ok(());
     }
-    let output_text = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(Error::Failed { program, status: output.status, output: output_text })
+    let (program, status) = (program.to_owned(), output.status);
+    let output = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(Error::Failed { program, status, output })
 }
 
 /// Removes what killed processes left: these directories were never data.

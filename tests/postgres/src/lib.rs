@@ -35,6 +35,7 @@ mod orphan;
 mod reach;
 mod server;
 mod settings;
+mod standby;
 mod state;
 mod user;
 

@@ -126,11 +126,17 @@ impl StateDir {
             return Err(Error::NoPassword { password: path, data: data.to_owned() });
         }
         let password = random_password()?;
+        self.keep_password(&password)?;
+        Ok(password)
+    }
+
+    /// Keeps a password for whoever starts the cluster later.
+    pub(crate) fn keep_password(&self, password: &str) -> Result<(), Error> {
+        let path = self.password_file();
         // By rename: a file that is there is whole.
         let half = self.root.join("pg.password.tmp");
-        write_private(&half, &password)?;
-        fs::rename(&half, &path).map_err(Error::io("create", &path))?;
-        Ok(password)
+        write_private(&half, password)?;
+        fs::rename(&half, &path).map_err(Error::io("create", &path))
     }
 }
 

@@ -77,11 +77,12 @@ fn print(report: &Report) {
         report.took.as_secs_f64()
     );
     println!("kills {}, pauses past the lease {}", report.kills, report.pauses);
+    println!("acknowledged {}, done {}, lost {}", verdict.studios, verdict.done(), verdict.lost);
     println!("calls {}, effects {}", verdict.calls, verdict.effects);
     println!("double effects = {}", verdict.double_effects);
     println!("stale writes = {}", verdict.stale_writes);
     println!("refused late writes = {}", report.refused);
-    println!("runs acked twice = {}, checkouts lost = {}", verdict.acked_twice, verdict.lost);
+    println!("runs acked twice = {}", verdict.acked_twice);
     println!("put back by an operator = {}", report.put_back);
     let violations = verdict.violations();
     if violations.is_empty() {

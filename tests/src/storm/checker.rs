@@ -30,6 +30,12 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Acknowledged checkouts with a completed run.
+    #[must_use]
+    pub fn done(&self) -> u64 {
+        self.studios - self.lost
+    }
+
     /// What is not as it must be, each in one line; empty when all is well.
     #[must_use]
     pub fn violations(&self) -> Vec<String> {

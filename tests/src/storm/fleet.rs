@@ -41,7 +41,7 @@ struct Pause {
 impl Fleet {
     pub(super) fn start(
         plan: &Plan,
-        database: &str,
+        database: &[(&str, &str)],
         sandbox: &[(String, String)],
         webhook_secret: &str,
     ) -> Self {
@@ -77,6 +77,13 @@ impl Fleet {
         let read = || std::fs::read_to_string(&ready).unwrap_or_default();
         eventually("the HTTP process listens", async || read().contains(':')).await;
         read().trim().trim_start_matches("http://").to_owned()
+    }
+
+    /// What another command of the program writes to standard output.
+    pub(super) fn ask(&self, arguments: &[&str]) -> String {
+        let mut command = command(&self.program, &self.env, &self.folder.join("asked.log"));
+        let answer = command.args(arguments).stdout(Stdio::piped()).output();
+        String::from_utf8_lossy(&answer.expect("the program starts").stdout).into_owned()
     }
 
     fn worker(&mut self) -> Worker {
@@ -207,14 +214,16 @@ fn signal(child: &Child, signal: Signal) {
 
 /// Short leases, so that a storm is short; the relations between the times are those of production.
 fn environment(
-    database: &str,
+    database: &[(&str, &str)],
     sandbox: &[(String, String)],
     webhook_secret: &str,
 ) -> Vec<(String, String)> {
     let millis = |time: Duration| format!("{}ms", time.as_millis());
     let mut env = sandbox.to_vec();
     let mut set = |name: &str, value: &str| env.push((name.to_owned(), value.to_owned()));
-    set("DATABASE_URL", database);
+    for (name, value) in database {
+        set(name, value);
+    }
     set("STRIPE_WEBHOOK_SECRET", webhook_secret);
     set("ENCRYPTION_KEY", "storm:MuApZfODMzrbToUR2qtxmJmc+S+mY5+AfgM+ACmSMcI=");
     set("PUBLIC_BASE_URL", "https://storm.example");

@@ -229,3 +229,23 @@ fn a_server_that_was_left_behind_is_ended_by_the_next_start() {
         assert_eq!(cluster.query("postgres", "SELECT 1").unwrap(), "1");
     }
 }
+
+#[test]
+fn a_standby_has_what_its_primary_committed_and_goes_on_by_itself_when_promoted() {
+    let (first, second) = (Scene::new(), Scene::new());
+    let mut primary = Cluster::start(&first.ephemeral()).unwrap();
+    let standby = primary.standby(&second.ephemeral(), "second", primary.port()).unwrap();
+    primary.query("postgres", "CREATE TABLE kept AS SELECT 1 AS a").unwrap();
+    let streams = "SELECT application_name, state FROM pg_stat_replication
+                   WHERE replay_lsn >= pg_current_wal_insert_lsn()";
+    eventually("the standby has it", || {
+        primary.query("postgres", streams).unwrap() == "second|streaming"
+    });
+    let write = "INSERT INTO kept VALUES (2)";
+    let refused = standby.query("postgres", write).unwrap_err().to_string();
+    assert!(refused.contains("read-only"), "{refused}");
+    primary.crash();
+    standby.promote().unwrap();
+    standby.query("postgres", write).unwrap();
+    assert_eq!(standby.query("postgres", "SELECT sum(a) FROM kept").unwrap(), "3");
+}

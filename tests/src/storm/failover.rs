@@ -1,0 +1,248 @@
+//! The failover: real worker processes provision studios, the primary dies in the middle of it, and its standby goes on.
+//!
+//! Checkouts are delivered until they are acknowledged, as Stripe does. With synchronous replication nothing may be lost
+//! that was acknowledged. With asynchronous replication the standby is cut off shortly before, and the report says what
+//! was lost.
+
+mod pair;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use autopilot_engine::{MIGRATOR, WorkspaceId};
+use autopilot_sandbox::{Checkout, Options, Sandbox};
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+use tokio::task::{JoinSet, block_in_place};
+
+use super::fleet::Fleet;
+use super::{Verdict, WEBHOOK_SECRET, audit, checker, put_back_dead, register, slow_answers};
+use crate::Proxy;
+use pair::Pair;
+
+/// The database of the run.
+const DATABASE: &str = "failover";
+
+/// So many callers deliver checkouts at a time, spread over about so long: runs are under way when the primary dies.
+const CALLERS: usize = 8;
+const SPAN: Duration = Duration::from_secs(8);
+
+/// Before a checkout that was not acknowledged is delivered again.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// A run that has not ended by then is stuck.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// Whether commits wait for the standby.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replication {
+    /// They do.
+    Synchronous,
+    /// They do not.
+    Asynchronous,
+}
+
+/// What runs.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// How many studios are provisioned.
+    pub workflows: usize,
+    /// How many worker processes there are.
+    pub workers: usize,
+    /// How the standby follows.
+    pub replication: Replication,
+    /// Cuts the standby off before the primary dies, until so many more checkouts have been acknowledged.
+    pub cut_off: usize,
+    /// The program under test.
+    pub program: PathBuf,
+    /// Where the servers, the ledger and the logs go. What is there is removed.
+    pub folder: PathBuf,
+}
+
+/// What happened, and what the checker says of it.
+#[derive(Debug)]
+pub struct Report {
+    /// The plan.
+    pub plan: Plan,
+    /// From the first checkout to the last run's end.
+    pub took: Duration,
+    /// Checkouts that were acknowledged when the primary died.
+    pub acknowledged_before: usize,
+    /// From then to the first acknowledgement by the other server.
+    pub away: Duration,
+    /// What `autopilot doctor` said of commits, while the primary lived.
+    pub doctor: String,
+    /// Runs that an operator had to put back.
+    pub put_back: usize,
+    /// What the checker found at the new primary.
+    pub verdict: Verdict,
+}
+
+/// Runs a failover from its first checkout to its verdict.
+///
+/// # Panics
+/// When it cannot be run, or does not end; what was lost is in the report.
+pub async fn run(plan: Plan) -> Report {
+    drop(std::fs::remove_dir_all(&plan.folder));
+    std::fs::create_dir_all(&plan.folder).expect("the folder can be made");
+    let mut pair = Pair::start(&plan.folder, plan.replication).await;
+    let url = pair.primary_url(DATABASE);
+    let primary = pool(&url).await;
+    MIGRATOR.run(&primary).await.expect("the engine's schema is migrated");
+    autopilot_workflows::MIGRATOR.run(&primary).await.expect("the studio's schema is migrated");
+    audit::watch(&primary).await;
+    let ledger = plan.folder.join("ledger.jsonl");
+    let mut options = Options::new(&ledger);
+    options.subaccount_limit = plan.workflows * 2 + 10;
+    let sandbox = Arc::new(Sandbox::start(options).await.expect("the sandbox starts"));
+    slow_answers(&sandbox);
+    let studios = register(&primary, plan.workflows).await;
+    let way = Proxy::start(&url).await;
+    let fleet = Fleet::start(
+        &super::Plan {
+            workflows: plan.workflows,
+            workers: plan.workers,
+            fence: true,
+            seed: 0,
+            program: plan.program.clone(),
+            folder: plan.folder.clone(),
+        },
+        &[("DATABASE_URL", &way.url(&url))],
+        &sandbox.env(),
+        WEBHOOK_SECRET,
+    );
+    let webhooks = format!("http://{}/webhooks/stripe", fleet.http_address().await);
+    let doctor = commits(&fleet.ask(&["doctor", "--json"]));
+
+    let started = Instant::now();
+    let acknowledged = Arc::new(AtomicUsize::new(0));
+    let deliveries = deliver(&sandbox, &webhooks, &studios, &acknowledged);
+    let in_the_middle = plan.workflows / 2;
+    wait(started, "runs are under way", async || {
+        acknowledged.load(Ordering::Relaxed) >= in_the_middle && is_busy(&primary).await
+    })
+    .await;
+    if plan.cut_off > 0 {
+        pair.cut_off();
+        let more = acknowledged.load(Ordering::Relaxed) + plan.cut_off;
+        wait(started, "more is acknowledged", async || {
+            acknowledged.load(Ordering::Relaxed) >= more
+        })
+        .await;
+    }
+    block_in_place(|| pair.kill_primary());
+    let (died, acknowledged_before) = (Instant::now(), acknowledged.load(Ordering::Relaxed));
+    assert!(
+        acknowledged_before < plan.workflows,
+        "everything was acknowledged before the primary died"
+    );
+    block_in_place(|| pair.promote());
+    way.point_to(&pair.standby_url(DATABASE));
+    way.reset();
+    wait(started, "the other server acknowledges", async || {
+        acknowledged.load(Ordering::Relaxed) > acknowledged_before
+    })
+    .await;
+    let away = died.elapsed();
+    deliveries.join_all().await;
+
+    let standby = pool(&pair.standby_url(DATABASE)).await;
+    let mut put_back = 0;
+    while !is_idle(&standby).await {
+        assert!(started.elapsed() < DEADLINE, "jobs are still open after {DEADLINE:?}");
+        put_back += put_back_dead(&standby).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let took = started.elapsed();
+    fleet.finish().await;
+    if let Some(sandbox) = Arc::into_inner(sandbox) {
+        sandbox.stop().await;
+    }
+    let verdict = checker::check(&standby, &ledger, &studios).await;
+    standby.close().await;
+    Report { plan, took, acknowledged_before, away, doctor, put_back, verdict }
+}
+
+async fn pool(url: &str) -> PgPool {
+    PgPoolOptions::new().max_connections(4).connect(url).await.expect("the database answers")
+}
+
+/// Delivers every checkout, again and again until it is acknowledged: the same event, as Stripe does.
+fn deliver(
+    sandbox: &Arc<Sandbox>,
+    url: &str,
+    studios: &[WorkspaceId],
+    acknowledged: &Arc<AtomicUsize>,
+) -> JoinSet<()> {
+    let mut callers = JoinSet::new();
+    let pause = SPAN.mul_f64(CALLERS as f64 / studios.len().max(CALLERS) as f64);
+    for (caller, before) in (0..CALLERS).zip(0_u32..) {
+        let checkouts: Vec<Checkout> = studios
+            .iter()
+            .skip(caller)
+            .step_by(CALLERS)
+            .map(|studio| Checkout {
+                event_id: Some(format!("evt_{studio}")),
+                ..Checkout::new(studio.to_string()).deliver(url, WEBHOOK_SECRET)
+            })
+            .collect();
+        let (sandbox, acknowledged) = (Arc::clone(sandbox), Arc::clone(acknowledged));
+        callers.spawn(async move {
+            // The callers' own rhythm.
+            tokio::time::sleep(pause.mul_f64(f64::from(before) / CALLERS as f64)).await;
+            for checkout in checkouts {
+                while !is_acknowledged(&sandbox, &checkout).await {
+                    tokio::time::sleep(AGAIN).await;
+                }
+                acknowledged.fetch_add(1, Ordering::Relaxed);
+                tokio::time::sleep(pause).await;
+            }
+        });
+    }
+    callers
+}
+
+async fn is_acknowledged(sandbox: &Sandbox, checkout: &Checkout) -> bool {
+    let outcome = sandbox.checkout(checkout).await;
+    outcome.is_ok_and(|outcome| outcome.delivered == Some(200))
+}
+
+/// Waits for a condition of the run.
+async fn wait(started: Instant, what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    while !condition().await {
+        assert!(started.elapsed() < DEADLINE, "not within {DEADLINE:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Whether some runs have ended and others are in the middle of a step.
+async fn is_busy(pool: &PgPool) -> bool {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM engine.run_status WHERE status = 'completed')
+            AND EXISTS (SELECT FROM engine.job WHERE state = 1 AND step IS NOT NULL)",
+    )
+    .fetch_one(pool)
+    .await
+    .expect("the database answers")
+}
+
+async fn is_idle(pool: &PgPool) -> bool {
+    let open: i64 = sqlx::query_scalar(
+        "SELECT (SELECT count(*) FROM engine.job) + (SELECT count(*) FROM engine.dead_letter)",
+    )
+    .fetch_one(pool)
+    .await
+    .expect("the database answers");
+    open == 0
+}
+
+/// What a doctor's answer says of commits.
+fn commits(answer: &str) -> String {
+    let answer: serde_json::Value = serde_json::from_str(answer).expect("doctor answers in JSON");
+    let findings = answer["findings"].as_array().expect("findings");
+    let finding = findings.iter().find(|finding| finding["check"] == "commits");
+    let finding = finding.expect("doctor looks at commits");
+    format!("{}: {}", finding["verdict"], finding["detail"]).replace('"', "")
+}
