@@ -39,10 +39,10 @@ pub enum PoolerError {
     Start(#[from] io::Error),
 }
 
-/// Starts a translator before the pooler of `options`, and answers how it is reached. It lives as long as the process, on
-/// a thread of its own, so that blocking work cannot hold up heartbeats, and serves every database of that pooler.
+/// Starts a translator before the pooler of `options`, and answers how it is reached.
 ///
-/// What the options say of a session, such as [`PgConnectOptions::options`], also if it is said later, holds for each
+/// It lives as long as the process, on a thread of its own, so that blocking work cannot hold up heartbeats, and serves every
+/// database of that pooler. What the options say of a session, such as [`PgConnectOptions::options`], also if it is said later, holds for each
 /// transaction.
 ///
 /// # Errors

@@ -51,7 +51,9 @@ impl Commits<'_> {
                  not reached the standby, also jobs that were acknowledged and steps that were done; steps are then done again \
                  under the same keys"
             );
-            return Finding::warning(CHECK, what, set);
+            let restart = "; else restart every process at such a failover, before it reaches the standby: a run must \
+                           not go on from what only its process remembers";
+            return Finding::warning(CHECK, what, format!("{set}{restart}"));
         }
         if *level == "local" {
             let what = format!(

@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn a_pooler_is_told_only_what_every_pooler_takes() {
         let body =
-            b"\0\x03\0\0user\0me\0database\0mine\0extra_float_digits\02\0options\0-c jit=off\0\0";
+            b"\0\x03\0\0user\0me\0database\0mine\0extra_float_digits\x002\0options\0-c jit=off\0\0";
         let startup = Startup::read(body).unwrap();
         let mut told = Vec::new();
         message::write_body(&mut told, &[b"\0\x03\0\0user\0me\0database\0mine\0\0"]);

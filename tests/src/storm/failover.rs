@@ -80,89 +80,106 @@ pub struct Report {
     pub verdict: Verdict,
 }
 
-/// Runs a failover from its first checkout to its verdict.
-///
-/// # Panics
-/// When it cannot be run, or does not end; what was lost is in the report.
-pub async fn run(plan: Plan) -> Report {
-    drop(std::fs::remove_dir_all(&plan.folder));
-    std::fs::create_dir_all(&plan.folder).expect("the folder can be made");
-    let mut pair = Pair::start(&plan.folder, plan.replication).await;
-    let url = pair.primary_url(DATABASE);
-    let primary = pool(&url).await;
-    MIGRATOR.run(&primary).await.expect("the engine's schema is migrated");
-    autopilot_workflows::MIGRATOR.run(&primary).await.expect("the studio's schema is migrated");
-    audit::watch(&primary).await;
-    let ledger = plan.folder.join("ledger.jsonl");
-    let mut options = Options::new(&ledger);
-    options.subaccount_limit = plan.workflows * 2 + 10;
-    let sandbox = Arc::new(Sandbox::start(options).await.expect("the sandbox starts"));
-    slow_answers(&sandbox);
-    let studios = register(&primary, plan.workflows).await;
-    let way = Proxy::start(&url).await;
-    let fleet = Fleet::start(
-        &super::Plan {
+/// What there is before the first checkout.
+struct Stage {
+    pair: Pair,
+    url: String,
+    primary: PgPool,
+    ledger: PathBuf,
+    sandbox: Arc<Sandbox>,
+    studios: Vec<WorkspaceId>,
+}
+
+impl Stage {
+    async fn set(plan: &Plan) -> Self {
+        drop(std::fs::remove_dir_all(&plan.folder));
+        std::fs::create_dir_all(&plan.folder).expect("the folder can be made");
+        let pair = Pair::start(&plan.folder, plan.replication).await;
+        let url = pair.primary_url(DATABASE);
+        let primary = pool(&url).await;
+        MIGRATOR.run(&primary).await.expect("the engine's schema is migrated");
+        autopilot_workflows::MIGRATOR.run(&primary).await.expect("the studio's schema is migrated");
+        audit::watch(&primary).await;
+        let ledger = plan.folder.join("ledger.jsonl");
+        let mut options = Options::new(&ledger);
+        options.subaccount_limit = plan.workflows * 2 + 10;
+        let sandbox = Arc::new(Sandbox::start(options).await.expect("the sandbox starts"));
+        slow_answers(&sandbox);
+        let studios = register(&primary, plan.workflows).await;
+        Self { pair, url, primary, ledger, sandbox, studios }
+    }
+
+    /// The processes, which reach the database by this way.
+    fn fleet(&self, plan: &Plan, way: &Proxy) -> Fleet {
+        let plan = super::Plan {
             workflows: plan.workflows,
             workers: plan.workers,
             fence: true,
             seed: 0,
             program: plan.program.clone(),
             folder: plan.folder.clone(),
-        },
-        &[("DATABASE_URL", &way.url(&url))],
-        &sandbox.env(),
-        WEBHOOK_SECRET,
-    );
+        };
+        let database = [("DATABASE_URL", &*way.url(&self.url))];
+        Fleet::start(&plan, &database, &self.sandbox.env(), WEBHOOK_SECRET)
+    }
+}
+
+/// Runs a failover from its first checkout to its verdict.
+///
+/// # Panics
+/// When it cannot be run, or does not end; what was lost is in the report.
+pub async fn run(plan: Plan) -> Report {
+    let mut stage = Stage::set(&plan).await;
+    let way = Proxy::start(&stage.url).await;
+    let fleet = stage.fleet(&plan, &way);
     let webhooks = format!("http://{}/webhooks/stripe", fleet.http_address().await);
     let doctor = commits(&fleet.ask(&["doctor", "--json"]));
 
     let started = Instant::now();
-    let acknowledged = Arc::new(AtomicUsize::new(0));
-    let deliveries = deliver(&sandbox, &webhooks, &studios, &acknowledged);
-    let in_the_middle = plan.workflows / 2;
+    let counter = Arc::new(AtomicUsize::new(0));
+    let acknowledged = || counter.load(Ordering::Relaxed);
+    let deliveries = deliver(&stage.sandbox, &webhooks, &stage.studios, &counter);
     wait(started, "runs are under way", async || {
-        acknowledged.load(Ordering::Relaxed) >= in_the_middle && is_busy(&primary).await
+        acknowledged() >= plan.workflows / 2 && is_busy(&stage.primary).await
     })
     .await;
     if plan.cut_off > 0 {
-        pair.cut_off();
-        let more = acknowledged.load(Ordering::Relaxed) + plan.cut_off;
-        wait(started, "more is acknowledged", async || {
-            acknowledged.load(Ordering::Relaxed) >= more
-        })
-        .await;
+        stage.pair.cut_off();
+        let more = acknowledged() + plan.cut_off;
+        wait(started, "more is acknowledged", async || acknowledged() >= more).await;
     }
-    block_in_place(|| pair.kill_primary());
-    let (died, acknowledged_before) = (Instant::now(), acknowledged.load(Ordering::Relaxed));
-    assert!(
-        acknowledged_before < plan.workflows,
-        "everything was acknowledged before the primary died"
-    );
-    block_in_place(|| pair.promote());
-    way.point_to(&pair.standby_url(DATABASE));
+    block_in_place(|| stage.pair.kill_primary());
+    let (died, before) = (Instant::now(), acknowledged());
+    assert!(before < plan.workflows, "everything was acknowledged before the primary died");
+    block_in_place(|| stage.pair.promote());
+    let url = stage.pair.standby_url(DATABASE);
+    way.point_to(&url);
     way.reset();
-    wait(started, "the other server acknowledges", async || {
-        acknowledged.load(Ordering::Relaxed) > acknowledged_before
-    })
-    .await;
+    wait(started, "the other server acknowledges", async || acknowledged() > before).await;
     let away = died.elapsed();
     deliveries.join_all().await;
 
-    let standby = pool(&pair.standby_url(DATABASE)).await;
-    let mut put_back = 0;
-    while !is_idle(&standby).await {
-        assert!(started.elapsed() < DEADLINE, "jobs are still open after {DEADLINE:?}");
-        put_back += put_back_dead(&standby).await;
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let standby = pool(&url).await;
+    let put_back = until_idle(&standby, started).await;
     let took = started.elapsed();
     fleet.finish().await;
-    if let Some(sandbox) = Arc::into_inner(sandbox) {
+    if let Some(sandbox) = Arc::into_inner(stage.sandbox) {
         sandbox.stop().await;
     }
-    let verdict = checker::check(&standby, &ledger, &studios).await;
+    let verdict = checker::check(&standby, &stage.ledger, &stage.studios).await;
     standby.close().await;
-    Report { plan, took, acknowledged_before, away, doctor, put_back, verdict }
+    Report { plan, took, acknowledged_before: before, away, doctor, put_back, verdict }
+}
+
+/// Waits until nothing is open any more; how many runs had to be put back for that.
+async fn until_idle(pool: &PgPool, started: Instant) -> usize {
+    let mut put_back = 0;
+    wait(started, "nothing is open any more", async || {
+        put_back += put_back_dead(pool).await;
+        is_idle(pool).await
+    })
+    .await;
+    put_back
 }
 
 async fn pool(url: &str) -> PgPool {
@@ -241,8 +258,8 @@ async fn is_idle(pool: &PgPool) -> bool {
 /// What a doctor's answer says of commits.
 fn commits(answer: &str) -> String {
     let answer: serde_json::Value = serde_json::from_str(answer).expect("doctor answers in JSON");
-    let findings = answer["findings"].as_array().expect("findings");
-    let finding = findings.iter().find(|finding| finding["check"] == "commits");
-    let finding = finding.expect("doctor looks at commits");
-    format!("{}: {}", finding["verdict"], finding["detail"]).replace('"', "")
+    let findings = answer.get("findings").and_then(serde_json::Value::as_array).expect("findings");
+    let finding = findings.iter().find(|finding| finding.get("check") == Some(&"commits".into()));
+    let said = |what| finding.and_then(|finding| finding.get(what)?.as_str()).unwrap_or_default();
+    format!("{}: {}", said("verdict"), said("detail"))
 }
