@@ -1,10 +1,12 @@
 //! Schedules: jobs that are enqueued at the ticks of a clock, each tick once, however many processes there are.
 
 pub(crate) mod calendar;
+pub(crate) mod written;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use crate::enqueue::{EnqueueError, NewJob};
 use crate::job::Job;
@@ -14,7 +16,8 @@ use calendar::Calendar;
 const LONGEST_NAME: usize = 200;
 
 /// What is done about ticks that nobody was there for: all processes were down, or the schedule was paused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Missed {
     /// Nothing: the next tick is the next. One that is at most a minute late is not missed.
     Skip,
@@ -26,7 +29,8 @@ pub enum Missed {
 }
 
 /// What is done where the job of the tick before has not ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Overlap {
     /// The tick is skipped, and noted as skipped.
     #[default]
@@ -113,9 +117,7 @@ impl Schedule {
     }
 
     fn with(name: &str, cron: &str, kind: String, make: Arc<Make>) -> Result<Self, CronError> {
-        if name.is_empty() || name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
-            return Err(CronError::Name { name: name.to_owned() });
-        }
+        check_name(name)?;
         let zone = "UTC".to_owned();
         Ok(Self {
             name: name.to_owned(),
@@ -153,6 +155,13 @@ impl Schedule {
         self.overlap = overlap;
         self
     }
+}
+
+fn check_name(name: &str) -> Result<(), CronError> {
+    if name.is_empty() || name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
+        return Err(CronError::Name { name: name.to_owned() });
+    }
+    Ok(())
 }
 
 impl std::fmt::Debug for Schedule {

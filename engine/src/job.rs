@@ -2,8 +2,8 @@
 
 use std::future::Future;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::failure::Result;
 use crate::ids::WorkspaceId;
@@ -82,7 +82,8 @@ impl Planned {
 }
 
 /// The lane of a queue: a higher one is emptied before a lower one is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Priority {
     /// Somebody waits for it right now.
     Critical,

@@ -30,6 +30,7 @@ mod unique;
 mod worker;
 
 pub use config::{CALL_MARGIN, CRASH_LIMIT, WorkerConfig};
+pub use cron::written::{ScheduleError, WrittenSchedule};
 pub use cron::{CronError, Missed, Overlap, Schedule, Tick};
 pub use enqueue::{EnqueueError, Enqueued, Enqueuer, NewJob, enqueue};
 pub use failure::{Class, Classify, Effect, Failure, Result, Stop, Wait};

@@ -159,7 +159,8 @@ impl<A: Send + Sync + 'static> Registry<A> {
     }
 
     /// The kinds, in order.
-    pub(crate) fn kinds(&self) -> Vec<String> {
+    #[must_use]
+    pub fn kinds(&self) -> Vec<String> {
         let mut kinds: Vec<String> = self.kinds.keys().map(|kind| (*kind).to_owned()).collect();
         kinds.sort_unstable();
         kinds
