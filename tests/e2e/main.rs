@@ -59,3 +59,4 @@ mod unique;
 mod vacuum;
 mod waiting;
 mod webhooks;
+mod written_schedules;

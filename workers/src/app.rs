@@ -3,8 +3,8 @@
 pub(crate) mod providers;
 
 use autopilot_engine::secrets::Keyring;
-use autopilot_engine::{Retry, WorkerConfig};
-use autopilot_workflows::app::{App, Settings, WhatsAppLine};
+use autopilot_engine::{Registry, Retry, WorkerConfig};
+use autopilot_workflows::app::{self as workflows, App, Settings, WhatsAppLine};
 use autopilot_workflows::integrations::http::Pace;
 use autopilot_workflows::integrations::phone::Country;
 use secrecy::{ExposeSecret, SecretString};
@@ -109,6 +109,11 @@ pub(crate) fn worker(config: &Config) -> Result<WorkerConfig, Fail> {
     } else {
         Err(Fail::usage(format!("the worker's settings are wrong: {}", problems.join("; "))))
     }
+}
+
+/// What a worker runs, and what ticks: in the code and in the file.
+pub(crate) fn registry(config: &Config) -> Registry<App> {
+    config.schedules.iter().cloned().fold(workflows::registry(), Registry::schedule)
 }
 
 /// The keys that seal credentials.

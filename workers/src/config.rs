@@ -10,6 +10,7 @@ mod integrations;
 mod keyring;
 mod keys;
 mod layers;
+mod schedules;
 mod secret;
 mod sections;
 mod source;
@@ -21,6 +22,7 @@ mod validate;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use autopilot_engine::{Registry, Schedule};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
@@ -53,6 +55,9 @@ pub(crate) struct Config {
     pub(crate) smtp: Smtp,
     pub(crate) provisioning: Provisioning,
     pub(crate) encryption: Encryption,
+    /// Read apart from the keys that `worker.toml` names, see [`schedules`].
+    #[serde(skip)]
+    pub(crate) schedules: Vec<Schedule>,
 }
 
 /// What the sources add up to: a configuration that may still be wrong, and everything known about it.
@@ -60,26 +65,35 @@ pub(crate) struct Config {
 pub(crate) struct Loaded {
     config: Config,
     provenance: BTreeMap<String, Source>,
+    schedules: BTreeMap<String, (serde_json::Value, Source)>,
     problems: Vec<Problem>,
 }
 
 impl Config {
     /// Lays the file and the environment over the defaults. Pure: it reads nothing but its arguments, and an
-    /// unusable value becomes a [`Problem`] while its key keeps the default.
-    pub(crate) fn load(
+    /// unusable value becomes a [`Problem`] while its key keeps the default. Schedules are judged by what is registered.
+    pub(crate) fn load<A: Send + Sync + 'static>(
         file: Option<&File>,
         environment: impl Iterator<Item = (String, String)>,
+        registry: &Registry<A>,
     ) -> Loaded {
         let mut layers = layers::Layers::new(defaults());
         if let Some(file) = file {
             layers.file(file);
         }
         layers.environment(environment);
-        let config = parsed(keys::nest(&layers.values));
+        let mut config = parsed(keys::nest(&layers.values));
         let mut problems = layers.problems;
+        let schedules = layers
+            .schedules
+            .map(|(section, source)| schedules::Section::read(section, &source, registry));
+        let schedules = schedules.unwrap_or_default();
+        config.schedules = schedules.usable;
+        problems.extend(schedules.problems);
         problems.extend(validate::validate(&config, &layers.provenance));
         problems.sort_by_key(|problem| problem.severity);
-        Loaded { config, provenance: layers.provenance, problems }
+        let (provenance, schedules) = (layers.provenance, schedules.settings);
+        Loaded { config, provenance, schedules, problems }
     }
 }
 
@@ -107,7 +121,7 @@ impl Loaded {
 
     /// What `config check` shows.
     pub(crate) fn report(&self) -> Report<'_> {
-        Report::new(&self.config, &self.provenance, &self.problems)
+        Report::new(&self.config, &self.provenance, &self.schedules, &self.problems)
     }
 }
 

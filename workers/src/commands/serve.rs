@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use autopilot_engine::Worker;
 use autopilot_engine::secrets::Vault;
-use autopilot_workflows::app::{self as workflows, App};
+use autopilot_engine::{Registry, Worker};
+use autopilot_workflows::app::App;
 use autopilot_workflows::tenancy;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
@@ -79,6 +79,7 @@ async fn until_error(
 /// A worker as far as the configuration alone can make it.
 struct Prepared {
     app: App,
+    registry: Registry<App>,
     settings: autopilot_engine::WorkerConfig,
     keyring: autopilot_engine::secrets::Keyring,
 }
@@ -88,6 +89,7 @@ impl Prepared {
         Ok(Self {
             keyring: app::keyring(&config.encryption.keys)?,
             settings: app::worker(config)?,
+            registry: app::registry(config),
             app: app::build(config)?,
         })
     }
@@ -95,8 +97,8 @@ impl Prepared {
     /// Opens the vault, which refuses a wrong or missing key before anything is written.
     async fn worker(self, pool: &PgPool) -> Result<Worker<App>, Fail> {
         let vault = Vault::open(pool, self.keyring).await?;
-        let registry = Arc::new(workflows::registry());
-        Ok(Worker::new(pool.clone(), Arc::new(self.app), registry, self.settings).vault(vault))
+        let (app, registry) = (Arc::new(self.app), Arc::new(self.registry));
+        Ok(Worker::new(pool.clone(), app, registry, self.settings).vault(vault))
     }
 }
 

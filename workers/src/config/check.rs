@@ -22,25 +22,27 @@ struct Setting<'a> {
     /// The value, `set` for a secret, null where nothing is set.
     value: Value,
     source: &'a Source,
-    /// The variable that sets it.
-    variable: String,
+    /// The variable that sets it; none where only a file does.
+    variable: Option<String>,
 }
 
 impl<'a> Report<'a> {
     pub(super) fn new(
         config: &Config,
         provenance: &'a BTreeMap<String, Source>,
+        schedules: &'a BTreeMap<String, (Value, Source)>,
         problems: &'a [Problem],
     ) -> Self {
         let shown = serde_json::to_value(config).unwrap_or_default();
-        let values = provenance
-            .iter()
-            .map(|(key, source)| {
-                let value = shown.pointer(&format!("/{}", key.replace('.', "/")));
-                let value = value.cloned().unwrap_or_default();
-                (key.clone(), Setting { value, source, variable: keys::variable(key) })
-            })
-            .collect();
+        let values = provenance.iter().map(|(key, source)| {
+            let value = shown.pointer(&format!("/{}", key.replace('.', "/")));
+            let value = value.cloned().unwrap_or_default();
+            (key.clone(), Setting { value, source, variable: Some(keys::variable(key)) })
+        });
+        let scheduled = schedules.iter().map(|(key, (value, source))| {
+            (key.clone(), Setting { value: value.clone(), source, variable: None })
+        });
+        let values = values.chain(scheduled).collect();
         Self { values, problems }
     }
 

@@ -6,6 +6,7 @@ use toml::{Table, Value};
 
 use super::Config;
 use super::keys::{self, Flat, PREFIX};
+use super::schedules;
 use super::source::{File, Problem, Severity, Source};
 
 /// The value of every key and where it comes from, as the layers are laid over each other.
@@ -13,6 +14,8 @@ pub(crate) struct Layers {
     defaults: Flat,
     pub(crate) values: Flat,
     pub(crate) provenance: BTreeMap<String, Source>,
+    /// The section whose keys the file itself names, as it is written there.
+    pub(crate) schedules: Option<(Value, Source)>,
     pub(crate) problems: Vec<Problem>,
 }
 
@@ -24,6 +27,7 @@ impl Layers {
             values: defaults.clone(),
             provenance: defaults.keys().map(|key| (key.clone(), Source::Default)).collect(),
             defaults,
+            schedules: None,
             problems: Vec::new(),
         }
     }
@@ -31,7 +35,7 @@ impl Layers {
     /// Lays a file over what is there.
     pub(crate) fn file(&mut self, file: &File) {
         let source = Source::File(file.path.clone());
-        let table = match file.text.parse::<Table>() {
+        let mut table = match file.text.parse::<Table>() {
             Ok(table) => table,
             Err(error) => {
                 // Only the message: the error's own display quotes the line, which may hold a secret.
@@ -39,6 +43,9 @@ impl Layers {
                 return self.error("", source, what, String::new());
             }
         };
+        if let Some(section) = table.remove(schedules::SECTION) {
+            self.schedules = Some((section, source.clone()));
+        }
         for (key, value) in keys::flatten(table) {
             if self.defaults.contains_key(&key) {
                 self.set(&key, value, source.clone());
@@ -120,6 +127,12 @@ impl Layers {
 
     fn unknown_variable(&mut self, name: &str, names: &BTreeMap<String, String>) {
         let key = name.trim_start_matches(PREFIX).to_ascii_lowercase().replace("__", ".");
+        let is_schedule = key.split('.').next() == Some(schedules::SECTION);
+        if is_schedule {
+            let what = "is not read: schedules have no variables".to_owned();
+            let fix = "write them into a file and name it with --config".to_owned();
+            return self.error(name, Source::Variable(name.to_owned()), what, fix);
+        }
         let (what, fix) = if self.defaults.contains_key(&key) {
             // Two names for one key would need a rule for which of them wins.
             (format!("is not read: {key} has a variable of its own"), keys::variable(&key))

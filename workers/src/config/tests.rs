@@ -1,10 +1,14 @@
+mod schedules;
+
+use autopilot_workflows::app::registry;
+
 use super::*;
 
 /// Loads without a process environment.
 fn load(file: &str, variables: &[(&str, &str)]) -> Loaded {
     let file = File { path: "/etc/autopilot.toml".into(), text: file.to_owned() };
     let variables = variables.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
-    Config::load(Some(&file), variables)
+    Config::load(Some(&file), variables, &registry())
 }
 
 fn errors(loaded: &Loaded) -> Vec<String> {

@@ -18,7 +18,10 @@ fn through(pooler: &str, url: &str) -> Database {
         ("AUTOPILOT__DATABASE__POOLER", pooler),
     ];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    Config::load(None, settings.into_iter()).accept().unwrap().database
+    Config::load(None, settings.into_iter(), &autopilot_workflows::app::registry())
+        .accept()
+        .unwrap()
+        .database
 }
 
 #[tokio::test]

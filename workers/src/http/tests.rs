@@ -104,7 +104,8 @@ fn server_and_intake(pool: &PgPool, settings: &[(&str, &str)]) -> (Router, Intak
     let usual = usual.iter().filter(|(name, _)| !replaced(name));
     let settings =
         usual.chain(settings).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let config = Config::load(None, settings).accept().unwrap();
+    let config =
+        Config::load(None, settings, &autopilot_workflows::app::registry()).accept().unwrap();
     let state = Http::new(&config, pool.clone()).unwrap();
     let intake = state.intake();
     (router(state, 100, config.http.request_timeout), intake)

@@ -11,7 +11,7 @@ fn config(settings: &[(&str, &str)]) -> Config {
     let usual = [("DATABASE_URL", "postgres://127.0.0.1/never-read")];
     let settings = usual.iter().chain(settings);
     let settings = settings.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    Config::load(None, settings).accept().unwrap()
+    Config::load(None, settings, &autopilot_workflows::app::registry()).accept().unwrap()
 }
 
 fn refused(settings: &[(&str, &str)]) -> Fail {
