@@ -1,7 +1,9 @@
 //! One attempt, as a pipeline: decode, resume, run, settle.
 
 mod conclude;
+mod error;
 
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +18,8 @@ use crate::registry::{Registry, Runnable};
 use crate::retry::{self, Retry};
 use crate::run::boundary::Boundary;
 use crate::run::{Ended, Run, WhenEnded, World, refused};
+pub use error::AttemptError;
+
 use conclude::{CodeEnded, conclude, dead, panic_text, panicked, undecodable, unknown_kind};
 
 /// How long a job whose checkpoints could not be read waits before it is taken up again.
@@ -41,26 +45,51 @@ pub(crate) struct Claimed {
     pub(crate) payload: String,
 }
 
-/// Runs an attempt to its end and writes that end. It is dropped where the job is not ours any more.
+/// Runs an attempt to its end, writes that end and tells it. It is dropped where the job is not ours any more; where it is only
+/// `unwanted`, its code is dropped where it stands and counts as failed, and the rest goes on.
 pub(crate) async fn run<A: Send + Sync + 'static>(
     app: &A,
     world: &World,
     registry: &Registry<A>,
     job: Claimed,
-) {
+    unwanted: impl Future<Output = ()> + Send,
+) -> Result<Ended, AttemptError> {
     // Whatever panics outside the job's own code (decoding, dropping) must not leave the job running for ever.
-    let last = AssertUnwindSafe(perform(app, world, registry, &job))
+    let last = AssertUnwindSafe(perform(app, world, registry, &job, unwanted))
         .catch_unwind()
         .await
         .unwrap_or_else(|panic| Last::plain(panicked(&job, panic.as_ref())));
-    let Last { change: Some(change), then } = last else { return };
+    let Last { change: Some(change), then } = last else { return Err(AttemptError::Lost) };
     world.reach(Boundary::BeforeAck, None).await;
     let ended = change.finish.as_ref().map(ended);
+    let told = told(&change);
     let written = settle(&world.committer, &job, change).await;
     world.reach(Boundary::AfterAck, None).await;
-    if let (true, Some(then), Some(ended)) = (written, then, ended) {
+    if !written {
+        return Err(AttemptError::Lost);
+    }
+    if let (Some(then), Some(ended)) = (then, ended) {
         then(app, ended);
     }
+    told
+}
+
+/// What the change that ends an attempt says of it.
+fn told(change: &Change) -> Result<Ended, AttemptError> {
+    let Some(finish) = &change.finish else { return Err(AttemptError::Lost) };
+    let then = ended(finish);
+    let noted = || change.extras.as_ref().and_then(|extras| extras.failures.last());
+    let failure = match finish {
+        Finish::Completed | Finish::Degraded | Finish::Parked | Finish::Released => {
+            return Ok(then);
+        }
+        Finish::Dead { failure, .. } => failure.clone(),
+        Finish::Again { .. } => match noted() {
+            Some(noted) => Box::new(noted.failure.clone()),
+            None => return Err(AttemptError::NotBegun),
+        },
+    };
+    Err(AttemptError::Failed { failure, then })
 }
 
 /// What is left to do when the job's code has ended.
@@ -92,6 +121,7 @@ async fn perform<A: Send + Sync + 'static>(
     world: &World,
     registry: &Registry<A>,
     job: &Claimed,
+    unwanted: impl Future<Output = ()> + Send,
 ) -> Last<A> {
     let Some(kind) = registry.get(&job.kind) else {
         return Last::plain(Some(unknown_kind(job)));
@@ -106,7 +136,14 @@ async fn perform<A: Send + Sync + 'static>(
     };
     let mut run = Run::new(app, world, job, retry, kind.plan());
     let ended = match run.recall(kind.retired()).await {
-        Ok(()) => guarded(runnable.as_ref(), &mut run).await,
+        Ok(()) => {
+            let ended = tokio::select! {
+                biased;
+                () = unwanted => None,
+                ended = guarded(runnable.as_ref(), &mut run) => Some(ended),
+            };
+            ended.unwrap_or_else(|| CodeEnded::Stopped(Err(Stop::Failed(run.dropped()))))
+        }
         Err(Stop::Failed(failure)) if failure.class.retries() => {
             // Nothing of the job has run: that its checkpoints could not be read costs it no attempt.
             tracing::warn!(job = %job.claim.job, %failure, "could not be taken up, trying again");

@@ -29,6 +29,7 @@ pub mod testing;
 mod unique;
 mod worker;
 
+pub use attempt::AttemptError;
 pub use config::{CALL_MARGIN, CRASH_LIMIT, WorkerConfig};
 pub use cron::written::{ScheduleError, WrittenSchedule};
 pub use cron::{CronError, Missed, Overlap, Schedule, Tick};
@@ -42,6 +43,7 @@ pub use loops::listen::{Waker, hint};
 pub use registry::{Registry, UnknownJob};
 pub use retry::Retry;
 pub use run::{At, Child, Ended, Outcome, Run, Step, StepKey};
+pub use runner::{Attempt, JobBackend};
 pub use schema::MIGRATOR;
 pub use starter::Starter;
 pub use unique::Unique;

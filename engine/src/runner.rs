@@ -1,7 +1,13 @@
-//! The only file that knows apalis: our claimed jobs as its `Backend`, an attempt as its service. What was claimed,
-//! acked or rescued is decided elsewhere; apalis runs futures and stops when they have ended.
+//! The only place that knows apalis: our claimed jobs as its `Backend`, an attempt as its service. What was claimed,
+//! acked or rescued is decided elsewhere; apalis runs futures and stops when they have ended. Here is the worker that the
+//! engine builds for itself; [`JobBackend`] is for those who build their own.
+
+mod attempt;
+mod backend;
+mod handout;
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -9,15 +15,20 @@ use apalis_core::backend::finalize::Ephemeral;
 use apalis_core::backend::{Backend, BackendConfig};
 use apalis_core::error::WorkerError;
 use apalis_core::task::Task;
-use apalis_core::task::task_id::RandomId;
+use apalis_core::task::builder::TaskBuilder;
+use apalis_core::task::task_id::TaskId;
 use apalis_core::worker::builder::WorkerBuilder;
 use apalis_core::worker::context::WorkerContext;
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::attempt::{self, Claimed, Stage};
+use crate::attempt::{Claimed, Stage};
 use crate::lease::{Claim, Lease};
+
+pub use attempt::Attempt;
+pub use backend::JobBackend;
+pub(crate) use handout::{Outlet, hand_out};
 
 /// A claimed job on its way to its attempt. It holds a slot of its queue until the attempt has ended.
 #[derive(Debug)]
@@ -36,7 +47,7 @@ pub(crate) async fn run<A: Send + Sync + 'static>(
     returned: mpsc::UnboundedSender<Hand>,
     freed: Arc<Notify>,
     stop: CancellationToken,
-) -> Result<(), WorkerError> {
+) {
     let name = stage.world.lease.worker.to_string();
     let serve = move |hand: Hand| {
         let (alive, ended) = oneshot::channel::<Infallible>();
@@ -46,12 +57,15 @@ pub(crate) async fn run<A: Send + Sync + 'static>(
             drop(ended.await);
         }
     };
-    let worker = WorkerBuilder::new(name).backend(Local { hands, returned }).build(serve);
+    let worker =
+        WorkerBuilder::new(name).backend(Local { hands, returned, handed: 0 }).build(serve);
     let stopped = async move {
         stop.cancelled().await;
         Ok::<(), WorkerError>(())
     };
-    worker.run_until(stopped).await
+    if let Err(error) = worker.run_until(stopped).await {
+        tracing::error!(%error, "the runner broke");
+    }
 }
 
 /// Begins each attempt in a task of its own: all handlers of an apalis worker share one.
@@ -62,7 +76,7 @@ fn begin<A: Send + Sync + 'static>(
     alive: oneshot::Sender<Infallible>,
 ) {
     let lease = Arc::clone(&stage.world.lease);
-    let common = Arc::new(Common { lease, freed: Arc::clone(freed), _alive: alive });
+    let common = Arc::new(Common { lease, freed: Arc::clone(freed), _alive: Some(alive) });
     let attempts: Vec<(Claim, AbortHandle)> = hand
         .into_iter()
         .map(|Ticket { job, slot }| {
@@ -71,7 +85,9 @@ fn begin<A: Send + Sync + 'static>(
             let stage = Arc::clone(stage);
             let attempt = tokio::spawn(async move {
                 let _place = place;
-                attempt::run(stage.app.as_ref(), &stage.world, &stage.registry, job).await;
+                let Stage { app, world, registry } = stage.as_ref();
+                // What becomes of the job is written; nobody else asks.
+                drop(crate::attempt::run(app.as_ref(), world, registry, job, pending()).await);
             });
             (claim, attempt.abort_handle())
         })
@@ -90,7 +106,8 @@ struct Place {
 struct Common {
     lease: Arc<Lease>,
     freed: Arc<Notify>,
-    _alive: oneshot::Sender<Infallible>,
+    /// Gone when all of them have ended.
+    _alive: Option<oneshot::Sender<Infallible>>,
 }
 
 impl Drop for Place {
@@ -105,6 +122,7 @@ impl Drop for Place {
 struct Local {
     hands: mpsc::Receiver<Hand>,
     returned: mpsc::UnboundedSender<Hand>,
+    handed: u64,
 }
 
 impl Backend for Local {
@@ -125,7 +143,11 @@ impl Backend for Local {
         cx: &mut Context<'_>,
         _: &WorkerContext,
     ) -> Poll<Option<Result<Task<Hand>, Infallible>>> {
-        self.hands.poll_recv(cx).map(|hand| hand.map(|hand| Ok(Task::new(hand))))
+        self.hands.poll_recv(cx).map(|hand| {
+            // Without an id, apalis panics where its feature `task-context` is on.
+            self.handed += 1;
+            hand.map(|hand| Ok(TaskBuilder::new(hand).task_id(TaskId::Int(self.handed)).build()))
+        })
     }
 
     fn poll_close(
@@ -143,7 +165,7 @@ impl Backend for Local {
 
 impl BackendConfig for Local {
     type Args = Hand;
-    type Id = RandomId;
+    type Id = u64;
     type Kind = Ephemeral;
     type Config = ();
     type Layer = tower_layer::Identity;

@@ -3,6 +3,7 @@
 //! A file for each rule of the lease, whose tests begin with its number, and a file for each concern beside them.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod apalis_worker;
 mod bad_input;
 mod children;
 mod compensate;

@@ -10,6 +10,7 @@
 )]
 
 mod delivery;
+mod desk;
 mod gate;
 mod inside;
 mod lab;
@@ -22,6 +23,7 @@ pub use autopilot_engine::testing::{
     PATIENCE, Process, World, crash_at_every_step, eventually, repeat_every_step,
 };
 pub use delivery::delivery;
+pub use desk::{AtDesk, Desk};
 pub use gate::Gate;
 pub use inside::Inside;
 pub use lab::{Body, Lab, LimitedScript, PlannedScript, Running, Script, TurnsScript};

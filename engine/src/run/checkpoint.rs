@@ -52,6 +52,7 @@ pub(super) struct Current {
     pub(super) name: &'static str,
     pub(super) starts: i32,
     pub(super) since: Instant,
+    pub(super) promise: Promise,
 }
 
 impl<A> Run<'_, A> {
@@ -69,7 +70,7 @@ impl<A> Run<'_, A> {
 
     /// Notes that a step begins. The job's row has room for one: where another begun step stands there, that one's
     /// record moves to a row of its own.
-    pub(super) fn begin(&mut self, step: &'static str) {
+    pub(super) fn begin(&mut self, step: &'static str, promise: Promise) {
         let foreseen = self.foreseen.take() == Some(step);
         let before = self.begun.take();
         let mut starts = self.checkpoints.get(step).map_or(0, |checkpoint| checkpoint.starts);
@@ -87,7 +88,7 @@ impl<A> Run<'_, A> {
         let starts = starts + 1;
         self.begun = Some(Begun { step: step.into(), starts });
         self.mark = if foreseen { Mark::Keep } else { Mark::Begin { step, starts } };
-        self.current = Some(Current { name: step, starts, since: Instant::now() });
+        self.current = Some(Current { name: step, starts, since: Instant::now(), promise });
     }
 
     /// Whether what the job's row tells of a begun step is news: no checkpoint says that it is done.
@@ -103,6 +104,19 @@ impl<A> Run<'_, A> {
         self.begun = None;
         self.current = None;
         self.mark = Mark::Clear;
+    }
+
+    /// The failure of an attempt whose code is dropped where it stands.
+    pub(crate) fn dropped(&self) -> Failure {
+        let step = self.current.map_or_else(String::new, |step| format!(" in step {}", step.name));
+        let class = match self.current.map(|step| step.promise) {
+            Some(Promise::AtMostOnce) => Class::UnknownOutcome,
+            Some(Promise::AtLeastOnce) | None => Class::TransientNetwork,
+        };
+        let message = format!(
+            "the attempt was dropped{step} before it ended, by what runs it: a timeout, for example"
+        );
+        Failure::new(class, "dropped", message).effect(Effect::Unknown)
     }
 
     /// The record of how the step under way ended.

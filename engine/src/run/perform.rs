@@ -72,7 +72,7 @@ impl<'a, A> Run<'a, A> {
     /// Up to the call: the started record is committed, and the lease outlasts the call (L3).
     pub(super) async fn start_step(&mut self, step: &Step, promise: Promise) -> Result<At<'a, A>> {
         self.world.reach(Boundary::BeforeStarted, Some(step.name)).await;
-        self.begin(step.name);
+        self.begin(step.name, promise);
         self.write_pending().await?;
         let at = At::new(self, step.name);
         if let Err(stop) = at.before_call().await {

@@ -2,6 +2,7 @@
 
 mod look;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
@@ -18,10 +19,11 @@ use crate::enqueue::{Enqueued, NewJob, enqueue};
 use crate::ids::JobId;
 use crate::job::Job;
 use crate::registry::Registry;
+use crate::runner::JobBackend;
 use crate::schema::MIGRATOR;
 use crate::secrets::Vault;
 use crate::starter::Starter;
-use crate::worker::Worker;
+use crate::worker::{Worker, WorkerError};
 
 /// All that one test needs.
 pub struct World<A> {
@@ -144,9 +146,26 @@ impl<A: Send + Sync + 'static> World<A> {
         }
     }
 
+    /// Starts a process whose attempts are run by an apalis worker: `run` builds it around the backend, and runs it until the
+    /// token says stop.
+    pub fn start_behind<F>(&self, run: impl FnOnce(JobBackend, CancellationToken) -> F) -> Process
+    where
+        F: Future<Output = Result<(), WorkerError>> + Send + 'static,
+    {
+        let backend = self.worker(self.pool().clone(), CrashPoints::none()).into_backend();
+        self.process(|stop| run(backend, stop))
+    }
+
     fn run(&self, worker: Worker<A>) -> Process {
+        self.process(|stop| worker.run_until(stop))
+    }
+
+    fn process<F>(&self, run: impl FnOnce(CancellationToken) -> F) -> Process
+    where
+        F: Future<Output = Result<(), WorkerError>> + Send + 'static,
+    {
         let stop = CancellationToken::new();
-        let task = tokio::spawn(worker.run_until(stop.clone()));
+        let task = tokio::spawn(run(stop.clone()));
         Process::new(task, stop, self.pool().clone(), Arc::clone(&self.alive))
     }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::{End, Worker, WorkerError};
+use super::incarnation::End;
+use super::{Worker, WorkerError};
 use crate::attempt::Stage;
 use crate::committer::{Change, Committer, Finish};
 use crate::lease::{Claim, Lease};
@@ -21,7 +22,7 @@ impl<A: Send + Sync + 'static> Worker<A> {
     pub(super) async fn drain(
         &self,
         stage: &Stage<A>,
-        mut running: JoinHandle<Result<(), apalis_core::error::WorkerError>>,
+        mut running: JoinHandle<()>,
         mut returned: mpsc::UnboundedReceiver<Hand>,
     ) -> Result<End, WorkerError> {
         let lease = &stage.world.lease;
