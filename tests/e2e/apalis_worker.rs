@@ -7,7 +7,7 @@ use std::time::Duration;
 use apalis_core::monitor::Monitor;
 use apalis_core::task::Task;
 use apalis_core::worker::builder::WorkerBuilder;
-use autopilot_engine::{Attempt, Class, Failure, Limit, Retry, WorkerError};
+use autopilot_engine::{Attempt, Class, Failure, Limit, Retry, WorkerError, enqueue};
 use autopilot_tests::{Desk, Gate, Lab, LimitedScript, PATIENCE, Script, World, eventually};
 use tracing::{Instrument as _, Span, info_span};
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -98,26 +98,40 @@ async fn a_task_says_which_job_it_is_and_whose() {
     world.finish().await;
 }
 
-#[tokio::test]
-async fn a_worker_that_is_dropped_mid_attempt_is_a_crash_and_its_job_is_taken_over() {
-    let world = Lab::gated().await;
-    let job = world.enqueue(&Script::new("one")).await;
+/// On several threads, where attempts may see the end of their worker before the process does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_worker_that_is_dropped_mid_attempt_is_a_crash_and_its_jobs_are_taken_over() {
+    const JOBS: usize = 20;
+    let mut world = Lab::world(|_, run| {
+        Box::pin(async move {
+            run.step("call", async |at| {
+                at.app.gate("here").pass().await;
+                Ok(())
+            })
+            .await
+        })
+    })
+    .await;
+    world.config.queues = vec![("default".to_owned(), JOBS)];
+    for _ in 0..JOBS {
+        world.enqueue(&Script::new("one")).await;
+    }
     let desk = Desk::default();
     let first = desk.start(&world);
-    world.app.gate("here").reached(1).await;
+    world.app.gate("here").reached(JOBS).await;
     first.kill().await;
-    assert_eq!(world.count("engine.job WHERE state = 1").await, 1, "nothing was written");
-    assert_eq!(world.count("engine.failure").await, 0, "no layer has dropped it");
+    assert_eq!(world.count("engine.job WHERE state = 1").await, 20, "nothing was written");
+    assert_eq!(world.count("engine.failure").await, 0, "no layer has dropped them");
     world.let_leases_lapse().await;
     let second = desk.start(&world);
-    world.app.gate("here").reached(2).await;
+    world.app.gate("here").reached(2 * JOBS).await;
     world.app.gate("here").open();
     world.idle().await;
     second.stop().await;
-    assert_eq!(world.standing(job).await, "completed");
-    let end = "SELECT concat_ws('/', token, attempt, crashes) FROM engine.history";
-    assert_eq!(world.texts(end).await, ["2/1/1"]);
-    assert_eq!(desk.seen(), ["test.script 1: Completed"]);
+    let taken_over =
+        "engine.history WHERE (outcome, token, attempt, crashes) = ('completed', 2, 1, 1)";
+    assert_eq!(world.count(taken_over).await, 20);
+    assert_eq!(desk.seen(), ["test.script 1: Completed"; JOBS]);
     world.finish().await;
 }
 
@@ -205,6 +219,27 @@ async fn a_task_that_a_layer_refuses_is_given_back_and_spends_no_attempt() {
     let end = "SELECT concat_ws('/', token, attempt, crashes) FROM engine.history";
     assert_eq!(world.texts(end).await, ["3/1/0"]);
     assert_eq!(world.app.calls(), ["one"]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_task_that_a_layer_refuses_makes_room_for_who_waits_for_its_place() {
+    let world = Lab::world(|_, _| Box::pin(async { Ok(()) })).await;
+    world.clock.freeze().await.unwrap();
+    let limits = [Limit::concurrency("line", 1)];
+    let jobs = ["one", "two"].map(|label| LimitedScript::new(label, &limits).job());
+    enqueue(&mut world.connect().await, &jobs).await.unwrap();
+    let desk = Desk::refusing(1);
+    let process = desk.start(&world);
+    // The clock stands still, so the one that was refused is not due again.
+    let refused = "engine.job WHERE state = 0 AND run_at > engine.now()";
+    eventually("one is given back", async || world.count(refused).await == 1).await;
+    let aside = "engine.job WHERE blocked_on IS NOT NULL";
+    assert_eq!(world.count(aside).await, 0, "in the same commit");
+    eventually("the other one has run", async || world.count("engine.history").await == 1).await;
+    process.stop().await;
+    world.drain_all().await;
+    assert_eq!(world.count("engine.history WHERE attempt = 1").await, 2);
     world.finish().await;
 }
 
