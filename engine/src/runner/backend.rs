@@ -1,5 +1,8 @@
 //! The queue as the backend of an apalis worker that somebody else builds.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
