@@ -46,9 +46,10 @@ model: ## Random orders of transitions against a model of the protocol. CASES=20
 	@$(BUILD)
 	@AUTOPILOT_MODEL_CASES=$(or $(CASES),2000) $(PRIVATE_PG) -- $(CARGO) test -q -p autopilot-tests --test e2e state_machine
 
-examples: ## Every example on a private Postgres, its output compared with what stands beside it
+examples: ## Every example, and README's, on a private Postgres, the output compared with what stands beside it
 	@$(BUILD)
 	@$(PRIVATE_PG) --database examples -- .ci/run-examples $(BIN) examples/jobs
+	@$(PRIVATE_PG) --database readme -- .ci/run-readme $(STATE)/readme
 
 pgmatrix: ## The tests and a short storm on Postgres 14 to 18; 20 minutes. VERSIONS="14 18"
 	@$(BUILD)

@@ -49,5 +49,10 @@ pub use starter::Starter;
 pub use unique::Unique;
 pub use worker::{Worker, WorkerError};
 
+// What stands in the signatures above, and what runs them, in the versions that fit: a program needs no other crate.
+pub use sqlx::PgPool;
+pub use tokio_util::sync::CancellationToken;
+pub use {serde, tokio};
+
 /// The version of this code, as it stands in rows.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
