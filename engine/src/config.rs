@@ -102,3 +102,17 @@ impl WorkerConfig {
         problems
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_bring_a_rescue_within_fifteen_seconds() {
+        let config = WorkerConfig::default();
+        assert_eq!(config.problems(), [""; 0]);
+        // Silent until the lease ends, found out by another's next heartbeat, taken by its next look.
+        let rescue = config.lease + config.heartbeat + config.poll_max;
+        assert!(rescue <= Duration::from_secs(15), "{rescue:?}");
+    }
+}
