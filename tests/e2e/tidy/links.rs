@@ -40,7 +40,9 @@ fn links(text: &str) -> Vec<Link> {
 /// Whether a source has this function, and as a test.
 fn has_test(source: &str, name: &str) -> bool {
     let before = source.split_once(&format!("fn {name}(")).map(|(before, _)| before);
-    before.and_then(|before| before.rsplit("\n\n").next()).is_some_and(|own| own.contains("test]"))
+    before
+        .and_then(|before| before.rsplit("\n\n").next())
+        .is_some_and(|own| own.contains("test]") || own.contains("::test("))
 }
 
 /// The links that lead nowhere: there is no such file, or it has no test or no target of that name.
