@@ -1,7 +1,7 @@
 -- Claims ready jobs of the queues $1, up to $2 of each, from the lanes that the claimer asks of it, in the claimer's order:
 -- its own are those from $3 to $4 of $5-$8, each with its share, the mark that it is asked from, and how many it may give (L1).
 -- Only of the kinds $10 (one whose name has the same hash is given back by its attempt), and nothing that is paused: what
--- that costs is paid while anything is.
+-- that costs is paid while anything is, and a paused queue is not walked.
 -- Moves: ready -> running, one more attempt, one more token. Index: job_lane. HOT. Writes nothing when nothing is ready.
 -- The claimer's own row $9 is locked before anything is claimed: a process that was declared dead claims nothing, and
 -- one that is being declared dead makes the rescue wait until this claim can be seen. The claim's commit does not wait
@@ -30,7 +30,7 @@ WITH chosen AS MATERIALIZED (
                           WHERE j.queue = queue.name AND j.lane = lane.number AND j.share = lane.share AND j.state = 0
                             AND j.run_at >= lane.mark AND j.run_at <= engine.now() AND j.kind_hash = ANY (ARRAY(SELECT hashtext(kind) FROM unnest($10::text[]) AS kind))
                             AND EXISTS (SELECT FROM engine.pause)
-                            AND j.queue <> ALL (ARRAY(SELECT p.name FROM engine.pause p WHERE p.scope = 'queue'))
+                            AND queue.name <> ALL (ARRAY(SELECT p.name FROM engine.pause p WHERE p.scope = 'queue'))
                             AND j.kind <> ALL (ARRAY(SELECT p.name FROM engine.pause p WHERE p.scope = 'kind'))
                             AND j.workspace <> ALL (ARRAY(SELECT p.name::uuid FROM engine.pause p WHERE p.scope = 'workspace'))
                           ORDER BY j.run_at

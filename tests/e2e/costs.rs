@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use autopilot_engine::ops::pauses::{self, Scope};
 use autopilot_engine::{NewJob, WorkerConfig, enqueue};
 use autopilot_tests::{Lab, PlannedScript, Proxy, Script, World, eventually};
 use sqlx::Row;
@@ -185,6 +186,20 @@ async fn an_empty_claim_touches_no_row_however_many_are_scheduled() {
     let mut conn = world.pool().acquire().await.unwrap();
     assert_eq!(enqueue(&mut conn, &later).await.unwrap().len(), 5_000);
     drop(conn);
+    let values = claim_values(100, "00000000-0000-0000-0000-000000000001");
+    assert_eq!(explain(&world, CLAIM, &values).await, (0, 0), "rows touched, bytes of WAL");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_claim_of_a_paused_queue_touches_no_row_however_many_are_ready() {
+    let world = Lab::world(|_, _| Box::pin(async { Ok(()) })).await;
+    let ready: Vec<NewJob> = (0..5_000).map(|_| Script::default().job()).collect();
+    let mut conn = world.pool().acquire().await.unwrap();
+    assert_eq!(enqueue(&mut conn, &ready).await.unwrap().len(), 5_000);
+    drop(conn);
+    let queue = Scope::Queue("default".to_owned());
+    pauses::pause(world.pool(), &queue, "the carrier is down").await.unwrap();
     let values = claim_values(100, "00000000-0000-0000-0000-000000000001");
     assert_eq!(explain(&world, CLAIM, &values).await, (0, 0), "rows touched, bytes of WAL");
     world.close().await;
