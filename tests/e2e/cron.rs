@@ -1,11 +1,14 @@
 //! Cron: each tick once, however many processes there are and whatever dies.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use autopilot_engine::ops::schedules;
+use autopilot_engine::testing::CrashPoints;
 use autopilot_engine::{Missed, Overlap, Registry, Schedule};
-use autopilot_tests::{Lab, Script, World, eventually};
+use autopilot_tests::{Lab, Proxy, Script, World, eventually};
+use sqlx::Connection;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -145,6 +148,51 @@ async fn a_schedule_that_has_changed_begins_anew_and_its_tick_is_told_when_it_wa
     eventually("it ticks", async || world.app.calls() == [due.clone()]).await;
     process.stop().await;
     world.finish().await;
+}
+
+#[tokio::test]
+async fn a_schedule_that_cannot_tick_is_tried_again_in_peace_and_holds_up_no_other() {
+    let tries = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&tries);
+    let too_long = Schedule::new("too long", "* * * * *", move |_| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        Script::new(&"x".repeat(2 << 20))
+    });
+    let world = clockwork(vec![too_long.unwrap(), every_minute("fine")]).await;
+    let process = world.start();
+    known(&world, 2).await;
+    world.clock.advance_alive(MINUTE).await.unwrap();
+    eventually("it is tried", async || tries.load(Ordering::Relaxed) > 0).await;
+    let since = Instant::now();
+    eventually("and twice again", async || tries.load(Ordering::Relaxed) >= 3).await;
+    assert!(since.elapsed() > Duration::from_secs(3), "twice in {:?}", since.elapsed());
+    assert_eq!(world.app.calls(), ["fine"]);
+    process.stop().await;
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_schedule_that_another_process_is_at_is_not_asked_for_in_a_loop() {
+    let world = clockwork(vec![every_minute("held"), every_minute("fine")]).await;
+    let proxy = Proxy::start(&world.url()).await;
+    let process = world.start_with(proxy.pool(&world.url()).await, CrashPoints::none());
+    known(&world, 2).await;
+    let mut other = world.connect().await;
+    let mut tx = other.begin().await.unwrap();
+    sqlx::query("SELECT FROM engine.schedule WHERE name = 'held' FOR UPDATE")
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    world.clock.advance_alive(MINUTE).await.unwrap();
+    eventually("the other one ticks", async || world.app.count("fine") == 1).await;
+    let (since, before) = (Instant::now(), proxy.said());
+    let asked = async || proxy.said().since(before).statements > 60;
+    eventually("it is asked again", asked).await;
+    assert!(since.elapsed() > Duration::from_millis(500), "{:?}", since.elapsed());
+    tx.commit().await.unwrap();
+    eventually("what was held ticks", async || world.app.count("held") == 1).await;
+    process.stop().await;
+    world.close().await;
 }
 
 #[test]

@@ -17,8 +17,11 @@ use crate::enqueue::{EnqueueError, NewJob, enqueue};
 /// How often it is looked what an operator has asked for.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// The pause after the database could not be asked.
+/// The pause after the database could not be asked, or would not take a tick.
 const AGAIN: Duration = Duration::from_secs(2);
+
+/// The pause while another process is at what is due.
+const TAKEN: Duration = Duration::from_millis(250);
 
 /// Why a tick has no job.
 const OVERLAPS: &str = "the job of the tick before has not ended";
@@ -55,15 +58,13 @@ async fn round(
         *kept = true;
     }
     let mut names: Vec<String> = schedules.iter().map(|schedule| schedule.name.clone()).collect();
-    let due_in = sqlx::query_file_scalar!("sql/cron/due_in.sql", &names).fetch_one(pool).await?;
-    let due_in =
-        due_in.map_or(LOOK, |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default());
-    if !due_in.is_zero() {
-        return Ok(due_in);
+    let next = due_in(pool, &names).await?;
+    if !next.is_zero() {
+        return Ok(next);
     }
     loop {
         match tick(pool, schedules, &names).await {
-            Ok(None) => return Ok(Duration::ZERO),
+            Ok(None) => break,
             Ok(Some(())) => {}
             Err(Untaken { schedule, error: EnqueueError::Database(error) })
                 if error.as_database_error().is_none() =>
@@ -74,12 +75,19 @@ async fn round(
             Err(Untaken { schedule, error }) => {
                 tracing::error!(schedule, %error, "a tick could not be enqueued, trying again");
                 names.retain(|name| *name != schedule);
-                if names.is_empty() {
-                    return Ok(AGAIN);
-                }
             }
         }
     }
+    if names.len() < schedules.len() {
+        return Ok(AGAIN);
+    }
+    Ok(due_in(pool, &names).await?.max(TAKEN))
+}
+
+/// In how long the first of these is due, or should be looked at.
+async fn due_in(pool: &PgPool, names: &[String]) -> Result<Duration, sqlx::Error> {
+    let seconds = sqlx::query_file_scalar!("sql/cron/due_in.sql", names).fetch_one(pool).await?;
+    Ok(seconds.map_or(LOOK, |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()))
 }
 
 /// Introduces the schedules; one that is new or has changed is due at its next tick from now.
