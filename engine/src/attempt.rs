@@ -61,6 +61,7 @@ pub(crate) async fn run<A: Send + Sync + 'static>(
         .unwrap_or_else(|panic| Last::plain(panicked(&job, panic.as_ref())));
     let Last { change: Some(change), then } = last else { return Err(AttemptError::Lost) };
     world.reach(Boundary::BeforeAck, None).await;
+    world.lease.ending(job.claim);
     let ended = change.finish.as_ref().map(ended);
     let told = told(&change);
     let written = settle(&world.committer, &job, change).await;

@@ -43,8 +43,20 @@ enum Held {
     /// Its attempt has not begun.
     Waiting,
     Running(AbortHandle),
+    /// Its attempt writes its end: the fence judges that, and once it is written, the job is no longer ours for a good reason. None
+    /// where the attempt was so quick that its beginning is not noted yet.
+    Ending(Option<AbortHandle>),
     /// It was lost before its attempt began.
     Lost,
+}
+
+impl Held {
+    /// Drops its attempt, if it has begun.
+    fn abort(self) {
+        if let Self::Running(attempt) | Self::Ending(Some(attempt)) = self {
+            attempt.abort();
+        }
+    }
 }
 
 impl Lease {
@@ -112,9 +124,7 @@ impl Lease {
             match attempts.entry(claim) {
                 Entry::Vacant(place) => drop(place.insert(Held::Waiting)),
                 Entry::Occupied(mut held) => {
-                    if let Held::Running(attempt) = held.insert(Held::Lost) {
-                        attempt.abort();
-                    }
+                    held.insert(Held::Lost).abort();
                     twice.insert(claim);
                 }
             }
@@ -128,10 +138,23 @@ impl Lease {
         for (claim, attempt) in begun {
             match attempts.get_mut(&claim) {
                 Some(Held::Lost) => attempt.abort(),
+                Some(Held::Ending(noted)) => *noted = Some(attempt),
                 Some(_) if self.ended.is_cancelled() => attempt.abort(),
                 Some(held) => *held = Held::Running(attempt),
                 None => {} // It has ended already.
             }
+        }
+    }
+
+    /// Notes that the attempt writes its end: it is not dropped any more because the job is no longer ours, as it is not once
+    /// that is written.
+    pub(crate) fn ending(&self, claim: Claim) {
+        if let Some(held) = self.lock().get_mut(&claim) {
+            *held = match std::mem::replace(held, Held::Lost) {
+                Held::Running(attempt) => Held::Ending(Some(attempt)),
+                Held::Waiting => Held::Ending(None),
+                other @ (Held::Starting | Held::Ending(_) | Held::Lost) => other,
+            };
         }
     }
 
@@ -162,16 +185,18 @@ impl Lease {
     /// Those of them that the database knows of, for the heartbeat to ask about.
     pub(crate) fn confirmed(&self) -> Vec<Claim> {
         let attempts = self.lock();
-        let known = attempts.iter().filter(|(_, held)| !matches!(held, Held::Starting));
+        let known =
+            attempts.iter().filter(|(_, held)| !matches!(held, Held::Starting | Held::Ending(_)));
         known.map(|(claim, _)| *claim).collect()
     }
 
     /// The job was cancelled or taken over: its attempt is dropped where it stands.
     pub(crate) fn lose(&self, claim: Claim) {
-        if let Some(held) = self.lock().get_mut(&claim) {
-            tracing::info!(job = %claim.job, token = claim.token, "the job is not ours any more: its attempt is dropped");
-            if let Held::Running(attempt) = std::mem::replace(held, Held::Lost) {
-                attempt.abort();
+        match self.lock().get_mut(&claim) {
+            None | Some(Held::Ending(_)) => {}
+            Some(held) => {
+                tracing::info!(job = %claim.job, token = claim.token, "the job is not ours any more: its attempt is dropped");
+                std::mem::replace(held, Held::Lost).abort();
             }
         }
     }
@@ -180,9 +205,7 @@ impl Lease {
     pub(crate) fn end(&self) {
         self.ended.cancel();
         for held in self.lock().values_mut() {
-            if let Held::Running(attempt) = std::mem::replace(held, Held::Lost) {
-                attempt.abort();
-            }
+            std::mem::replace(held, Held::Lost).abort();
         }
     }
 
@@ -193,60 +216,4 @@ impl Lease {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn l4_a_process_that_missed_its_heartbeats_starts_no_call() {
-        let long_ago = Instant::now().checked_sub(Duration::from_secs(11)).unwrap();
-        let lease = Lease::new(Duration::from_secs(10), long_ago);
-        assert!(!lease.outlasts(Duration::from_secs(1)).await);
-        lease.confirm(Instant::now());
-        assert!(lease.outlasts(Duration::from_secs(1)).await);
-    }
-
-    #[tokio::test]
-    async fn l3_a_call_waits_for_the_renewal_of_a_lease_that_is_too_short_for_it() {
-        let earlier = Instant::now().checked_sub(Duration::from_secs(5)).unwrap();
-        let lease = Lease::new(Duration::from_secs(10), earlier);
-        let waiting = lease.outlasts(Duration::from_secs(7));
-        tokio::pin!(waiting);
-        let early = futures_poll_once(waiting.as_mut()).await;
-        assert_eq!(early, None, "5 s are left, 7 s are needed");
-        lease.confirm(Instant::now());
-        assert!(waiting.await);
-    }
-
-    #[tokio::test]
-    async fn a_job_that_is_lost_drops_its_attempt_and_no_other() {
-        let lease = Lease::new(Duration::from_secs(10), Instant::now());
-        let claim = || Claim { job: JobId::now_v7(), token: 1 };
-        let (one, other, late) = (claim(), claim(), claim());
-        assert!(lease.claimed([one, other, late].into_iter()).is_empty());
-        let attempt = || tokio::spawn(std::future::pending::<()>());
-        let (one_runs, other_runs, late_runs) = (attempt(), attempt(), attempt());
-        lease.begin(vec![(one, one_runs.abort_handle()), (other, other_runs.abort_handle())]);
-        lease.lose(one);
-        lease.lose(late);
-        lease.begin(vec![(late, late_runs.abort_handle())]);
-        assert!(one_runs.await.unwrap_err().is_cancelled());
-        assert!(late_runs.await.unwrap_err().is_cancelled(), "lost before it began");
-        assert!(!other_runs.is_finished());
-        let starting = claim();
-        lease.start(starting);
-        assert!(!lease.confirmed().contains(&starting), "the heartbeat must not miss it");
-        assert!(lease.held().contains(&starting), "a drain gives it back");
-        lease.end();
-        assert!(other_runs.await.unwrap_err().is_cancelled(), "the whole incarnation ended");
-    }
-
-    async fn futures_poll_once<F: Future + Unpin>(mut future: F) -> Option<F::Output> {
-        std::future::poll_fn(|cx| {
-            std::task::Poll::Ready(match std::pin::Pin::new(&mut future).poll(cx) {
-                std::task::Poll::Ready(value) => Some(value),
-                std::task::Poll::Pending => None,
-            })
-        })
-        .await
-    }
-}
+mod tests;

@@ -1,7 +1,9 @@
 //! L4: one heartbeat row per process, from a thread of its own; without it the process fences itself.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use autopilot_engine::testing::CrashPoints;
 use autopilot_tests::{Lab, Script, eventually};
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgConnectOptions;
@@ -136,4 +138,34 @@ async fn l04_a_process_that_was_declared_dead_drops_its_attempts_and_goes_on_as_
     let end = "SELECT concat_ws('/', token, attempt, crashes) FROM engine.history";
     assert_eq!(world.texts(end).await, ["2/1/1"]);
     world.finish().await;
+}
+
+/// The beat that comes between the end's commit and its answer finds that the job is gone.
+#[tokio::test]
+async fn l04_no_heartbeat_drops_an_attempt_whose_end_is_written() {
+    let whoever_waits = Arc::new(());
+    let waiting = Arc::downgrade(&whoever_waits);
+    let mut world = Lab::world(move |_, run| {
+        let told = Arc::clone(&whoever_waits);
+        Box::pin(async move {
+            run.when_ended(move |_, _| drop(told));
+            Ok(())
+        })
+    })
+    .await;
+    world.config.heartbeat = Duration::from_millis(50);
+    world.enqueue(&Script::default()).await;
+    // The first is reached before the end is written, the second behind it.
+    let points = CrashPoints::at(1);
+    let process = world.start_with(world.pool().clone(), points.clone());
+    eventually("its end is written", async || points.stopped().is_some()).await;
+    assert_eq!(world.count("engine.history").await, 1);
+    for _ in 0..2 {
+        let seen: DateTime<Utc> = world.value("SELECT seen FROM engine.worker").await;
+        let beaten = format!("engine.worker WHERE seen > '{seen}'");
+        eventually("it beats", async || world.count(&beaten).await == 1).await;
+    }
+    assert_eq!(waiting.strong_count(), 2, "who waits for the end is still to be told");
+    process.kill().await;
+    world.close().await;
 }
