@@ -1,5 +1,5 @@
 -- The first job of each lane that the claimer knows, $1-$4, due or not, at or above its safe mark, and of each lane between
--- those that it does not know, $5-$9; and the snapshot that they were read in: when there is something to claim, what late
+-- two shares of it that it does not know, $5-$8; and the snapshot that they were read in: when there is something to claim, what late
 -- committers left behind, and how far the safe marks may move; and since when the server runs. Up to 1,000 unknown lanes of each gap. Reads only.
 -- Index: job_lane, each lane with one descent: an unknown one from the end of the one before.
 WITH this AS MATERIALIZED (
@@ -13,22 +13,19 @@ WITH this AS MATERIALIZED (
         ORDER BY j.run_at LIMIT 1
     ) first ON true
 ), unknown AS (
-    SELECT gap.queue, found.lane AS number, found.share, found.run_at
-    FROM unnest($5::text[], $6::smallint[], $7::integer[], $8::smallint[], $9::integer[])
-             AS gap(queue, after_lane, after_share, before_lane, before_share),
+    SELECT gap.queue, gap.number, found.share, found.run_at
+    FROM unnest($5::text[], $6::smallint[], $7::integer[], $8::bigint[]) AS gap(queue, number, after, before),
          LATERAL (
              WITH RECURSIVE found AS (
-                 (SELECT j.lane, j.share, j.run_at FROM engine.job j
-                  WHERE j.queue = gap.queue AND (j.lane, j.share) > (gap.after_lane, gap.after_share)
-                    AND (j.lane, j.share) < (gap.before_lane, gap.before_share) AND j.state = 0
-                  ORDER BY j.lane, j.share, j.run_at LIMIT 1)
+                 (SELECT j.share, j.run_at FROM engine.job j
+                  WHERE j.queue = gap.queue AND j.lane = gap.number AND j.share > gap.after AND j.share < gap.before AND j.state = 0
+                  ORDER BY j.share, j.run_at LIMIT 1)
                  UNION ALL
-                 SELECT next.lane, next.share, next.run_at
+                 SELECT next.share, next.run_at
                  FROM found, LATERAL (
-                     SELECT j.lane, j.share, j.run_at FROM engine.job j
-                     WHERE j.queue = gap.queue AND (j.lane, j.share) > (found.lane, found.share)
-                       AND (j.lane, j.share) < (gap.before_lane, gap.before_share) AND j.state = 0
-                     ORDER BY j.lane, j.share, j.run_at LIMIT 1
+                     SELECT j.share, j.run_at FROM engine.job j
+                     WHERE j.queue = gap.queue AND j.lane = gap.number AND j.share > found.share AND j.share < gap.before AND j.state = 0
+                     ORDER BY j.share, j.run_at LIMIT 1
                  ) next
              )
              SELECT * FROM found LIMIT 1000

@@ -5,16 +5,12 @@ use std::time::Duration;
 
 use autopilot_engine::ops::pauses::{self, Scope};
 use autopilot_engine::{NewJob, WorkerConfig, enqueue};
-use autopilot_tests::{Lab, PlannedScript, Proxy, Script, World, eventually};
-use sqlx::Row;
+use autopilot_tests::{Explained, Lab, PlannedScript, Proxy, Script, World, eventually, listening};
 
 const CLAIM: &str = include_str!("../../engine/sql/claim.sql");
 const CHECKPOINT: &str = include_str!("../../engine/sql/checkpoint.sql");
 const FINISH: &str = include_str!("../../engine/sql/finish.sql");
 const ENQUEUE: &str = include_str!("../../engine/sql/enqueue_plain.sql");
-
-const LISTENS: &str =
-    "pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'";
 
 /// A worker that does nothing of its own accord for the length of a test.
 fn still(world: &mut World<Lab>) {
@@ -40,7 +36,7 @@ async fn cost_of_starting(job: fn() -> NewJob) -> (usize, usize) {
     let proxy = Proxy::start(&world.url()).await;
     let pool = proxy.pool(&world.url()).await;
     let (process, starter) = world.start_here(pool);
-    eventually("the worker listens", async || world.count(LISTENS).await == 1).await;
+    listening(&world, 1).await;
     let (mut statements, mut round_trips) = (Vec::new(), Vec::new());
     for run in 1..=20 {
         let before = proxy.said();
@@ -81,7 +77,7 @@ async fn a_job_through_the_queue_is_a_claim_and_an_ack() {
     world.enqueue(&Script::new("first")).await;
     let process = world.start_with(pool.clone(), autopilot_engine::testing::CrashPoints::none());
     eventually("the first ends", async || world.count("engine.history").await == 1).await;
-    eventually("the worker listens", async || world.count(LISTENS).await == 1).await;
+    listening(&world, 1).await;
     let before = proxy.said();
     world.enqueue(&Script::new("second")).await;
     autopilot_engine::hint(world.pool(), "default").await;
@@ -119,55 +115,6 @@ async fn an_idle_process_asks_at_most_once_a_second_and_writes_nothing_but_its_h
     world.close().await;
 }
 
-/// What a statement did, by EXPLAIN: rows that its scans of jobs brought, and bytes of WAL.
-async fn explain(world: &World<Lab>, statement: &str, values: &str) -> (i64, i64) {
-    let mut conn = world.connect().await;
-    for setting in ["enable_seqscan", "enable_mergejoin", "jit"] {
-        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("SET {setting} = off")))
-            .execute(&mut conn)
-            .await
-            .unwrap();
-    }
-    let statement: String =
-        statement.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
-    let plain = statement.replace(['!', '?'], "");
-    let sql = format!("PREPARE measured AS {plain}; SET plan_cache_mode = force_generic_plan");
-    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut conn).await.unwrap();
-    let explain = format!(
-        "EXPLAIN (ANALYZE, WAL, COSTS OFF, TIMING OFF, FORMAT JSON) EXECUTE measured({values})"
-    );
-    let row = sqlx::raw_sql(sqlx::AssertSqlSafe(explain)).fetch_one(&mut conn).await.unwrap();
-    let explained: serde_json::Value = row.get(0);
-    let plan = explained.pointer("/0/Plan").unwrap();
-    (scanned(plan), written(plan))
-}
-
-/// The bytes of WAL that a plan has written: what each node that writes adds to what its input wrote.
-fn written(plan: &serde_json::Value) -> i64 {
-    let bytes = |node: &serde_json::Value| node["WAL Bytes"].as_i64().unwrap_or_default();
-    let children = plan["Plans"].as_array().cloned().unwrap_or_default();
-    let inputs = children.iter().filter(|child| child["Parent Relationship"] != "InitPlan");
-    let writes = matches!(plan["Node Type"].as_str().unwrap(), "ModifyTable" | "LockRows");
-    let here = if writes { bytes(plan) - inputs.map(bytes).sum::<i64>() } else { 0 };
-    here + children.iter().map(written).sum::<i64>()
-}
-
-/// The rows of `engine.job` that a plan has looked at.
-fn scanned(plan: &serde_json::Value) -> i64 {
-    let here =
-        if plan["Relation Name"] == "job" && plan["Node Type"].as_str().unwrap().contains("Scan") {
-            let rows = |name: &str| plan[name].as_f64().unwrap_or_default();
-            let each = rows("Actual Rows") + rows("Rows Removed by Filter");
-            #[expect(clippy::cast_possible_truncation, reason = "a count")]
-            let all = (each * rows("Actual Loops")) as i64;
-            all
-        } else {
-            0
-        };
-    let children = plan["Plans"].as_array().cloned().unwrap_or_default();
-    here + children.iter().map(scanned).sum::<i64>()
-}
-
 const EARLY: &str = "'1970-01-01'";
 
 /// Of one queue, its five lanes.
@@ -187,7 +134,8 @@ async fn an_empty_claim_touches_no_row_however_many_are_scheduled() {
     assert_eq!(enqueue(&mut conn, &later).await.unwrap().len(), 5_000);
     drop(conn);
     let values = claim_values(100, "00000000-0000-0000-0000-000000000001");
-    assert_eq!(explain(&world, CLAIM, &values).await, (0, 0), "rows touched, bytes of WAL");
+    let claim = Explained::of(&world, CLAIM, &values).await;
+    assert_eq!((claim.jobs(), claim.written()), (0, 0), "rows touched, bytes of WAL");
     world.close().await;
 }
 
@@ -201,7 +149,8 @@ async fn a_claim_of_a_paused_queue_touches_no_row_however_many_are_ready() {
     let queue = Scope::Queue("default".to_owned());
     pauses::pause(world.pool(), &queue, "the carrier is down").await.unwrap();
     let values = claim_values(100, "00000000-0000-0000-0000-000000000001");
-    assert_eq!(explain(&world, CLAIM, &values).await, (0, 0), "rows touched, bytes of WAL");
+    let claim = Explained::of(&world, CLAIM, &values).await;
+    assert_eq!((claim.jobs(), claim.written()), (0, 0), "rows touched, bytes of WAL");
     world.close().await;
 }
 
@@ -250,7 +199,7 @@ async fn jobs_and_steps_cost_no_more_wal_than_they_did() {
         (CHECKPOINT, steps),
         (FINISH, ends),
     ] {
-        bytes.push(explain(&world, statement, &values).await.1 / 100);
+        bytes.push(Explained::of(&world, statement, &values).await.written() / 100);
     }
     assert_eq!(world.count("engine.history").await, 100, "all four did what they are measured at");
     assert_eq!(world.count("engine.step").await, 100);

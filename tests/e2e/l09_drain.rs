@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use autopilot_tests::{Lab, PATIENCE, Script, eventually};
+use autopilot_tests::{Lab, PATIENCE, Script, eventually, listening};
 use sqlx::Connection;
 
 #[tokio::test]
@@ -55,8 +55,7 @@ async fn l09_who_has_a_free_slot_is_told_of_what_another_releases() {
     let process = world.start();
     world.app.gate("here").reached(1).await;
     let other = world.start();
-    let listening = "pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN %'";
-    eventually("the other one listens", async || world.count(listening).await == 2).await;
+    listening(&world, 2).await;
     process.stop().await;
     world.app.gate("here").reached(2).await;
     world.app.gate("here").open();

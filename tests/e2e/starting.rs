@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use autopilot_engine::{Class, Ended, Enqueued, Failure, NewJob, Stop};
-use autopilot_tests::{Cut, Lab, PlannedScript, Proxy, Script, World, eventually};
+use autopilot_tests::{Cut, Lab, PlannedScript, Proxy, Script, World, listening};
 
 async fn gated() -> World<Lab> {
     let mut world = Lab::world(|label, run| {
@@ -19,12 +19,6 @@ async fn gated() -> World<Lab> {
     world
 }
 
-/// Waits until the worker has begun everything that it does.
-async fn listening(world: &World<Lab>) {
-    let listens = "pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'";
-    eventually("the worker listens", async || world.count(listens).await == 1).await;
-}
-
 fn script(label: &str) -> NewJob {
     NewJob::of(&Script::new(label)).unwrap()
 }
@@ -33,7 +27,7 @@ fn script(label: &str) -> NewJob {
 async fn a_started_job_runs_here_without_a_claim() {
     let world = gated().await;
     let (process, starter) = world.start_here(world.pool().clone());
-    listening(&world).await;
+    listening(&world, 1).await;
     let started = starter.start(script("a")).await.unwrap();
     let row = "SELECT concat_ws('/', state, token, attempt) FROM engine.job";
     assert_eq!(world.texts(row).await, ["1/1/1"], "on disk, and running");
@@ -50,7 +44,7 @@ async fn a_started_job_runs_here_without_a_claim() {
 async fn a_started_job_outlives_its_process() {
     let world = gated().await;
     let (process, starter) = world.start_here(world.pool().clone());
-    listening(&world).await;
+    listening(&world, 1).await;
     let _started = starter.start(script("a")).await.unwrap();
     world.app.gate("here").reached(1).await;
     process.kill().await;
@@ -83,7 +77,7 @@ async fn the_first_step_of_its_plan_is_on_disk_as_begun_together_with_the_job() 
     .await;
     world.config.listen = true;
     let (process, starter) = world.start_here(world.pool().clone());
-    listening(&world).await;
+    listening(&world, 1).await;
     let _started = starter.start(planned()).await.unwrap();
     assert_eq!(world.texts(BEGUN).await, ["one/1/t"]);
     world.app.gate("in one").reached(1).await;
@@ -116,7 +110,7 @@ async fn a_run_that_begins_with_another_step_leaves_no_trace_of_the_first_in_its
     .await;
     world.config.listen = true;
     let (process, starter) = world.start_here(world.pool().clone());
-    listening(&world).await;
+    listening(&world, 1).await;
     let _started = starter.start(planned()).await.unwrap();
     world.app.gate("in two").reached(1).await;
     assert_eq!(world.texts(BEGUN).await, ["two/1/t"]);
@@ -143,7 +137,7 @@ async fn an_attempt_that_ends_before_its_first_step_has_begun_none() {
     .await;
     world.config.listen = true;
     let (process, starter) = world.start_here(world.pool().clone());
-    listening(&world).await;
+    listening(&world, 1).await;
     let _started = starter.start(planned()).await.unwrap();
     world.idle().await;
     process.stop().await;
@@ -173,7 +167,7 @@ async fn a_full_process_leaves_the_next_one_to_others() {
     let mut world = gated().await;
     world.config.queues = vec![("default".to_owned(), 1)];
     let (process, starter) = world.start_here(world.pool().clone());
-    listening(&world).await;
+    listening(&world, 1).await;
     let _first = starter.start(script("first")).await.unwrap();
     let second = starter.start(script("second")).await.unwrap();
     world.app.gate("here").reached(1).await;
@@ -193,7 +187,7 @@ async fn l12_a_start_whose_answer_was_lost_begins_once() {
         let proxy = Proxy::start(&world.url()).await;
         let pool = proxy.pool(&world.url()).await;
         let (process, starter) = world.start_here(pool);
-        listening(&world).await;
+        listening(&world, 1).await;
         proxy.arm(cut);
         assert!(matches!(starter.start(script("odd-label")).await, Ok(Enqueued::New(_))));
         assert_eq!(proxy.cuts(), 1);

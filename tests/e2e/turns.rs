@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use autopilot_engine::ops::weights;
 use autopilot_engine::{Class, Failure, Job, NewJob, Priority, WorkspaceId, enqueue, hint};
-use autopilot_tests::{Lab, Script, TurnsScript, World, eventually};
+use autopilot_tests::{Explained, Lab, Script, TurnsScript, World, eventually, listening};
+
+const LOOK: &str = include_str!("../../engine/sql/look.sql");
 
 /// Enqueues a workspace's jobs at once.
 async fn backlog(world: &World<Lab>, workspace: WorkspaceId, label: &str, count: usize) {
@@ -55,6 +57,73 @@ async fn a_workspace_that_comes_into_a_backlog_is_found_without_a_hint_and_with_
         process.stop().await;
         world.close().await;
     }
+}
+
+#[tokio::test]
+async fn a_newcomer_waits_for_one_slot_and_not_until_a_claim_is_worth_its_while() {
+    let mut world = Lab::world(|label, run| {
+        Box::pin(async move {
+            run.app.note(label);
+            run.app.gate(if label == "first" { "first" } else { "rest" }).pass().await;
+            Ok(())
+        })
+    })
+    .await;
+    world.config.queues = vec![("default".to_owned(), 8)];
+    // Nothing comes about without a hint.
+    world.config.listen = true;
+    world.config.poll_min = Duration::from_secs(600);
+    world.config.poll_max = Duration::from_secs(600);
+    let process = world.start();
+    let large = WorkspaceId::now_v7();
+    let first = TurnsScript::new(large, "first").job();
+    world.add(first.clone()).await;
+    backlog(&world, large, "many", 50).await;
+    listening(&world, 1).await;
+    hint(world.pool(), &first).await;
+    world.app.gate("rest").reached(7).await;
+    let late = TurnsScript::new(WorkspaceId::now_v7(), "late").job();
+    world.add(late.clone()).await;
+    hint(world.pool(), &late).await;
+    world.app.gate("first").open();
+    eventually("the late one runs", async || world.app.count("late") == 1).await;
+    assert_eq!(world.app.count("many"), 7, "one slot became free");
+    process.kill().await;
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_look_reads_no_more_of_a_workspace_that_has_a_backlog() {
+    let world = Lab::noting().await;
+    let mut shares: Vec<i32> = Vec::new();
+    for number in 0..100 {
+        let workspace = WorkspaceId::now_v7();
+        backlog(&world, workspace, "some", if number == 50 { 10_000 } else { 1 }).await;
+        let share = format!("SELECT engine.share('{workspace}')");
+        shares.push(world.value(&share).await);
+    }
+    world.execute("ANALYZE engine.job").await;
+    shares.sort_unstable();
+    // The process knows every second one, and looks for others between them.
+    let known: Vec<i32> = std::iter::once(0).chain(shares.into_iter().step_by(2)).collect();
+    let next = known.iter().skip(1).copied().map(i64::from).chain([1 << 31]);
+    let list = |values: Vec<String>| format!("'{{{}}}'", values.join(","));
+    let all = |value: &str| list(vec![value.to_owned(); known.len()]);
+    let known_shares = list(known.iter().map(ToString::to_string).collect());
+    let values = [
+        all("default"),
+        all("2"),
+        known_shares.clone(),
+        all("1970-01-01"),
+        all("default"),
+        all("2"),
+        known_shares,
+        list(next.map(|share| share.to_string()).collect()),
+    ];
+    let look = Explained::of(&world, LOOK, &values.join(", ")).await;
+    assert!(look.jobs() <= 110, "{} rows for 100 workspaces", look.jobs());
+    assert!(look.pages() <= 600, "{} pages for 100 workspaces", look.pages());
+    world.close().await;
 }
 
 #[tokio::test]

@@ -11,9 +11,11 @@
 
 mod delivery;
 mod desk;
+mod explain;
 mod gate;
 mod inside;
 mod lab;
+mod listening;
 mod proxy;
 pub mod storm;
 mod studio;
@@ -24,9 +26,11 @@ pub use autopilot_engine::testing::{
 };
 pub use delivery::delivery;
 pub use desk::{AtDesk, Desk};
+pub use explain::Explained;
 pub use gate::Gate;
 pub use inside::Inside;
 pub use lab::{Body, Lab, LimitedScript, PlannedScript, Running, Script, TurnsScript};
+pub use listening::listening;
 pub use proxy::{Cut, Proxy};
 pub use studio::{LOOK_AGAIN, Providers, Studio, bought_once};
 pub use tally::{Said, Tally};

@@ -60,6 +60,8 @@ pub(crate) struct Claimer {
     batch: usize,
     poll: (Duration, Duration),
     looked: Instant,
+    /// The least pause before the next look.
+    rest: Duration,
     weighed: Option<Instant>,
     kept: Instant,
     doubt: Option<Doubt>,
@@ -94,6 +96,7 @@ impl Claimer {
             batch: config.claim_batch,
             poll: (config.poll_min, config.poll_max),
             looked: now,
+            rest: Duration::ZERO,
             weighed: None,
             kept: now,
             doubt: None,
@@ -147,7 +150,8 @@ impl Claimer {
             };
             self.release_unheld().await;
             let backlog = self.queues.has_backlog();
-            let pause_now = due_in.map_or(jittered(pause), |due| due.min(jittered(pause)));
+            let pause_now = jittered(pause.max(self.rest));
+            let pause_now = due_in.map_or(pause_now, |due| due.min(pause_now));
             let timer = tokio::time::sleep(pause_now);
             tokio::pin!(timer);
             claim_first = loop {
@@ -174,6 +178,10 @@ impl Claimer {
     async fn run_once(&mut self, claim_first: bool) -> Result<Round, sqlx::Error> {
         let mut round = Round { claimed: 0, due_in: None };
         self.load_marks().await?;
+        if !claim_first && !self.queues.has_free_slot() {
+            // Whatever there is, it could not be taken.
+            return Ok(round);
+        }
         if !claim_first {
             round.due_in = self.look().await?;
         }

@@ -39,11 +39,18 @@ pub(crate) struct Seen {
     pub(crate) proven: DateTime<Utc>,
 }
 
-/// What lies between two known lanes that are next to each other, or before the first, or after the last.
+/// The shares of a lane between two known ones that are next to each other, or behind the last. Everybody's, the first, is
+/// always known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Gap {
-    pub(super) after: LaneId,
-    pub(super) before: LaneId,
+    pub(super) number: i16,
+    pub(super) after: i32,
+    pub(super) before: i64,
+}
+
+impl Gap {
+    /// Behind every share.
+    const END: i64 = i32::MAX as i64 + 1;
 }
 
 impl Lanes {
@@ -88,11 +95,12 @@ impl Lanes {
 
     /// What lies between the known lanes.
     pub(super) fn gaps(&self) -> impl Iterator<Item = Gap> {
-        let ends = self.lanes.keys().copied();
-        std::iter::once(LaneId::BEFORE_ALL)
-            .chain(ends.clone())
-            .zip(ends.chain(std::iter::once(LaneId::AFTER_ALL)))
-            .map(|(after, before)| Gap { after, before })
+        let next = self.lanes.keys().skip(1).map(Some).chain(std::iter::once(None));
+        self.lanes.keys().zip(next).map(|(lane, next)| {
+            let next = next.filter(|next| next.number == lane.number);
+            let before = next.map_or(Gap::END, |next| i64::from(next.share));
+            Gap { number: lane.number, after: lane.share, before }
+        })
     }
 
     /// Whether some workspace's own part is known.
@@ -100,11 +108,13 @@ impl Lanes {
         self.lanes.len() > NUMBERS.len()
     }
 
-    /// Somebody says that something is due in a lane.
-    pub(super) fn expect(&mut self, lane: LaneId) {
+    /// Somebody says that something is due in a lane. Whether nothing was expected there before.
+    pub(super) fn expect(&mut self, lane: LaneId) -> bool {
         let least = self.least_served(lane.number);
         let lane = self.lanes.entry(lane).or_insert_with(|| Lane::at(self.floor));
+        let newcomer = !lane.expected;
         lane.expect(least);
+        newcomer
     }
 
     /// A job was claimed that was due at `run_at`: what lies before it in its lane is claimed too. It counts `cost` for its

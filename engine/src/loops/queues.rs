@@ -40,8 +40,10 @@ struct Queue {
     lanes: Lanes,
     /// The last claim found something, so the next may start at the fast marks.
     busy: bool,
-    /// The last claim took as many as it could, so there may be more.
+    /// The last claim took as many as it could, or there was no slot to claim for: there may be more.
     backlog: bool,
+    /// Somebody has said that a workspace has something which had nothing before: it waits for no more than a slot.
+    newcomer: bool,
 }
 
 impl Weights for ShareWeights {
@@ -63,6 +65,7 @@ impl Queues {
                 lanes: Lanes::new(),
                 busy: false,
                 backlog: false,
+                newcomer: false,
             })
             .collect();
         let places =
@@ -84,11 +87,17 @@ impl Queues {
     }
 
     /// Whether such a queue has so many free slots that a claim is worth its while: a quarter, or a quarter of a batch.
-    /// Slots become free one by one; a claim for each would cost more than it brings.
+    /// Slots become free one by one; a claim for each would cost more than it brings. For a newcomer one is enough.
     pub(super) fn has_room(&self, batch: usize) -> bool {
         self.queues.iter().any(|queue| {
-            queue.backlog && queue.slots.available_permits() >= queue.total.min(batch).div_ceil(4)
+            let enough = if queue.newcomer { 1 } else { queue.total.min(batch).div_ceil(4) };
+            queue.backlog && queue.slots.available_permits() >= enough
         })
+    }
+
+    /// Whether a claim could bring anything.
+    pub(super) fn has_free_slot(&self) -> bool {
+        self.queues.iter().any(|queue| queue.slots.available_permits() > 0)
     }
 
     /// What to claim: as many as there are free slots, `batch` of a queue at most. The slots are reserved until
@@ -97,6 +106,7 @@ impl Queues {
         let mut asked = Asked::default();
         for queue in &mut self.queues {
             let slots = queue.slots.available_permits().min(batch);
+            queue.backlog |= slots == 0;
             let reserve = u32::try_from(slots).unwrap_or(u32::MAX);
             if slots > 0
                 && let Ok(reserved) = Arc::clone(&queue.slots).try_acquire_many_owned(reserve)
@@ -105,7 +115,7 @@ impl Queues {
                 // An idle claim starts at the safe marks: then it sees everything, and there is little to walk.
                 let wanted = order(&queue.lanes, &self.weights, slots, queue.busy, self.ageing);
                 asked.push(&queue.name, slots, &wanted);
-                (queue.busy, queue.backlog) = (false, false);
+                (queue.busy, queue.backlog, queue.newcomer) = (false, false, false);
             }
         }
         (!asked.names.is_empty()).then_some(asked)
@@ -173,7 +183,7 @@ impl Queues {
     /// Somebody says that a lane has something.
     pub(super) fn expect(&mut self, queue: &str, lane: LaneId) {
         if let Some(queue) = self.named(queue) {
-            queue.lanes.expect(lane);
+            queue.newcomer |= queue.lanes.expect(lane);
         }
     }
 

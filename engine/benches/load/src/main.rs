@@ -7,6 +7,7 @@ mod ballast;
 mod behind;
 mod drain;
 mod enqueue;
+mod fairness;
 mod feed;
 mod fleet;
 mod footprint;
@@ -30,12 +31,13 @@ use std::process::ExitCode;
 use arguments::Arguments;
 
 /// What can be measured.
-const WORKS: [&str; 13] = [
+const WORKS: [&str; 14] = [
     "drain",
     "enqueue-single",
     "enqueue-batch",
     "pickup",
     "loaded-pickup",
+    "fairness",
     "snapshot",
     "planetscale",
     "idle",
@@ -66,6 +68,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
         "enqueue-batch" => enqueue::batches(&arguments).await?,
         "pickup" => pickup::idle(&arguments).await?,
         "loaded-pickup" => pickup::loaded(&arguments).await?,
+        "fairness" => fairness::measure(&arguments).await?,
         "snapshot" => snapshot::one(&arguments).await?,
         "planetscale" => snapshot::overlapping(&arguments).await?,
         "idle" => idle::measure(&arguments).await?,

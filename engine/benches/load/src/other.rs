@@ -10,6 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 
 use crate::arguments::Arguments;
+use crate::fairness::{NoTurn, Turn};
 use crate::fleet::{Fleet, Target};
 use crate::latency::monotonic;
 use crate::report;
@@ -27,7 +28,7 @@ pub(crate) struct Stamped {
 }
 
 impl Log {
-    fn began(&self, due: i64) {
+    pub(crate) fn began(&self, due: i64) {
         let picked = (due, monotonic());
         self.picked.lock().unwrap_or_else(PoisonError::into_inner).push(picked);
     }
@@ -69,7 +70,11 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let pool = Target::from_environment()?.pool().await?;
     let connected = monotonic();
     let app = Arc::new(Log { picked: Mutex::default() });
-    let registry = Registry::new().register::<Stamped>().register::<StampedRun>();
+    let registry = Registry::new()
+        .register::<Stamped>()
+        .register::<StampedRun>()
+        .register::<Turn>()
+        .register::<NoTurn>();
     let fleet = Fleet::start(&pool, &app, registry, slots, slots);
     report::line("ready");
     let mut input = String::new();

@@ -14,9 +14,6 @@ pub(crate) struct LaneId {
 }
 
 impl LaneId {
-    pub(super) const BEFORE_ALL: Self = Self { number: i16::MIN, share: 0 };
-    pub(super) const AFTER_ALL: Self = Self { number: i16::MAX, share: 0 };
-
     /// Everybody's part of a lane.
     pub(crate) const fn common(number: i16) -> Self {
         Self { number, share: 0 }

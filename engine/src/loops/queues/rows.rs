@@ -39,10 +39,9 @@ pub(crate) struct Marks {
 #[derive(Debug, Default)]
 pub(crate) struct Gaps {
     pub(crate) queues: Vec<String>,
-    pub(crate) after_numbers: Vec<i16>,
-    pub(crate) after_shares: Vec<i32>,
-    pub(crate) before_numbers: Vec<i16>,
-    pub(crate) before_shares: Vec<i32>,
+    pub(crate) numbers: Vec<i16>,
+    pub(crate) after: Vec<i32>,
+    pub(crate) before: Vec<i64>,
 }
 
 impl Asked {
@@ -87,11 +86,10 @@ impl Marks {
 }
 
 impl Gaps {
-    pub(super) fn push(&mut self, queue: &str, Gap { after, before }: Gap) {
+    pub(super) fn push(&mut self, queue: &str, Gap { number, after, before }: Gap) {
         self.queues.push(queue.to_owned());
-        self.after_numbers.push(after.number);
-        self.after_shares.push(after.share);
-        self.before_numbers.push(before.number);
-        self.before_shares.push(before.share);
+        self.numbers.push(number);
+        self.after.push(after);
+        self.before.push(before);
     }
 }
