@@ -4,10 +4,10 @@
 WITH gone AS (
     DELETE FROM engine.job j USING unnest($2::uuid[], $3::bigint[], $4::text[]) AS i(id, token, outcome)
     WHERE j.id = ANY ($2) AND j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)
-    RETURNING j.id, j.workspace, j.kind, j.queue, j.priority, i.outcome, j.token, j.attempt, j.crashes, j.unique_key, j.payload, j.limits, j.created_at
+    RETURNING j.id, j.workspace, j.kind, j.queue, j.priority, i.outcome, j.token, j.attempt, j.crashes, j.unique_key, j.payload, j.limits, j.takes_turns, j.created_at
 )
-INSERT INTO engine.history (id, workspace, kind, queue, priority, outcome, token, attempt, crashes, unique_key, payload, limits, created_at, goes)
-SELECT id, workspace, kind, queue, priority, outcome, token, attempt, crashes, unique_key, payload, limits, created_at,
+INSERT INTO engine.history (id, workspace, kind, queue, priority, outcome, token, attempt, crashes, unique_key, payload, limits, takes_turns, created_at, goes)
+SELECT id, workspace, kind, queue, priority, outcome, token, attempt, crashes, unique_key, payload, limits, takes_turns, created_at,
        coalesce((SELECT r.goes FROM engine.retention r WHERE r.queue = gone.queue AND r.outcome = gone.outcome),
                 (SELECT r.goes FROM engine.retention r WHERE r.queue = '' AND r.outcome = gone.outcome))
 FROM gone

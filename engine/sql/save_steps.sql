@@ -1,4 +1,5 @@
--- Writes checkpoints of attempts that the fence has let through. A finished step is never touched again.
+-- Writes checkpoints of attempts that the fence has let through, in the order in which each attempt's steps ended, so that the
+-- clock tells that order. A finished step is never touched again.
 -- Index: job_pkey, step_pkey.
 INSERT INTO engine.step AS s (job, born, name, state, token, starts, output, sealed, detail, wake_event, wake_at, deadline, started_at, finished_at)
 SELECT i.job, j.created_at, i.name, i.state, i.token, i.starts, i.output::json, i.sealed, i.detail, i.wake_event,
@@ -7,9 +8,10 @@ SELECT i.job, j.created_at, i.name, i.state, i.token, i.starts, i.output::json, 
        engine.clock() - make_interval(secs => i.took),
        CASE WHEN i.state IN ('done', 'skipped', 'failed') THEN engine.clock() END
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::integer[], $6::text[], $7::bytea[], $8::text[], $9::text[],
-            $10::double precision[], $11::double precision[], $12::boolean[])
-     AS i(job, name, state, token, starts, output, sealed, detail, wake_event, wake_in, took, ends)
+            $10::double precision[], $11::double precision[], $12::boolean[]) WITH ORDINALITY
+     AS i(job, name, state, token, starts, output, sealed, detail, wake_event, wake_in, took, ends, place)
 JOIN engine.job j ON j.id = ANY ($1) AND j.id = i.job
+ORDER BY i.place
 ON CONFLICT (job, name, born) DO UPDATE
 SET state = excluded.state, token = excluded.token, starts = excluded.starts,
     output = excluded.output, sealed = excluded.sealed, detail = excluded.detail,

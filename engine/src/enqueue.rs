@@ -15,7 +15,7 @@ use crate::line::Broken;
 pub use enqueuer::Enqueuer;
 use insert::{Along, Inserted, Keys};
 pub use new_job::NewJob;
-pub(crate) use new_job::{KEY_NAMESPACE, share};
+pub(crate) use new_job::{KEY_NAMESPACE, payload_problem, share};
 
 /// What an enqueue did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -44,6 +44,8 @@ pub(crate) struct Ended {
     /// JSON.
     pub(crate) output: Option<String>,
     pub(crate) message: Option<String>,
+    /// The event that its end will be, while it lives.
+    pub(crate) wakes: Option<String>,
 }
 
 impl Ended {
@@ -71,6 +73,7 @@ pub(crate) async fn results(pool: &PgPool, children: &[JobId]) -> Result<Vec<End
         status: row.status,
         output: row.output,
         message: row.message,
+        wakes: row.wakes,
     });
     Ok(ended.collect())
 }

@@ -1,6 +1,8 @@
 //! What operators do: look, retry, cancel, wake. The command line, the HTTP interface and a dashboard share these.
 
 pub mod events;
+mod fork;
+mod history;
 pub mod jobs;
 pub mod many;
 pub mod pauses;
@@ -8,8 +10,11 @@ pub mod retention;
 pub mod runs;
 pub mod schedules;
 mod search;
+mod source;
 pub mod weights;
 
+pub use fork::{Forked, fork};
+pub use history::{RunHistory, StoredStep, export};
 pub use search::{Found, Search, search};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -52,6 +57,14 @@ pub enum OpsError {
     /// What was asked for makes no sense.
     #[error("{0}")]
     Invalid(String),
+    /// A sealed output could not be sealed again for another place.
+    #[error("the sealed output of step {step} cannot be taken over: {problem}")]
+    Sealed {
+        /// The step.
+        step: String,
+        /// Why, and what to do.
+        problem: String,
+    },
     /// The database did not do it.
     #[error("the database refused: {0}")]
     Database(#[from] sqlx::Error),

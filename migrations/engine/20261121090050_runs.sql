@@ -26,6 +26,7 @@ CREATE TABLE engine.history (
     unique_key  text,
     payload     json NOT NULL,
     limits      json,
+    takes_turns boolean NOT NULL DEFAULT false,
     created_at  timestamptz NOT NULL,
     finished_at timestamptz NOT NULL DEFAULT engine.clock(),
     goes        date NOT NULL
@@ -70,6 +71,8 @@ CREATE TABLE engine.run (
     version    text NOT NULL,   -- of the code that enqueued it
     plan       jsonb NOT NULL,  -- [{"name", "weight"}] in order
     created_at timestamptz NOT NULL,
+    forked_from uuid,           -- the run whose checkpoints it began with
+    forked_at  text,            -- the first step of that one that it did not take over
     PRIMARY KEY (id, created_at)
 ) PARTITION BY RANGE (created_at);
 
@@ -152,7 +155,7 @@ SELECT r.id, r.workspace, r.kind, r.version, r.plan, r.created_at,
            WHEN j.state = 1 THEN 'running'
            WHEN j.lane = 9 THEN 'aside'
            WHEN j.id IS NOT NULL AND w.waiting > 0 THEN 'waiting'
-           WHEN j.id IS NOT NULL AND j.token = 0 THEN 'queued'
+           WHEN j.id IS NOT NULL AND j.token = (r.forked_from IS NOT NULL)::integer THEN 'queued' -- a fork begins with token 1
            WHEN j.id IS NOT NULL THEN 'retrying'
            WHEN d.id IS NOT NULL THEN d.reason
            ELSE coalesce(h.outcome, 'unknown')
@@ -164,7 +167,7 @@ SELECT r.id, r.workspace, r.kind, r.version, r.plan, r.created_at,
        j.blocked_on,
        CASE WHEN j.state = 0 THEN j.run_at END AS next_at,
        coalesce(d.died_at, h.finished_at) AS finished_at,
-       d.failure
+       d.failure, r.forked_from, r.forked_at
 FROM engine.run r
 LEFT JOIN engine.job j ON j.id = r.id AND j.created_at = r.created_at
 LEFT JOIN engine.dead_letter d ON d.id = r.id AND d.created_at = r.created_at AND j.id IS NULL

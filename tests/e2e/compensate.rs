@@ -1,7 +1,9 @@
 //! Compensation: a run that fails for good undoes what it has done, in reverse, durably.
 
+use std::time::Duration;
+
 use autopilot_engine::testing::CrashPoints;
-use autopilot_engine::{Class, Failure, Stop, ops};
+use autopilot_engine::{Class, Failure, Outcome, Stop, Wait, ops};
 use autopilot_tests::{Lab, Script, World, eventually};
 
 fn no(code: &'static str, class: Class) -> Stop {
@@ -56,6 +58,51 @@ async fn an_undo_that_fails_is_retried_without_doing_anything_else_again() {
     world.enqueue(&Script::new("flaky")).await;
     world.drain_all().await;
     assert_eq!(world.app.calls(), ["flight", "hotel", "car", "no hotel", "no hotel", "no flight"]);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn what_was_done_behind_steps_that_the_run_went_on_without_is_undone_after_a_failed_undo_as_well()
+ {
+    let world = Lab::world(|_, run| {
+        Box::pin(async move {
+            let meal = run.optional("meal", async |at| {
+                at.app.note("meal");
+                Err::<(), _>(Stop::Skipped { reason: "no kitchen".to_owned() })
+            });
+            assert_eq!(meal.await?, Outcome::Skipped);
+            let seat = run.optional("seat", async |at| {
+                at.app.note("seat");
+                Err::<(), _>(no("taken", Class::ProvisioningError))
+            });
+            assert_eq!(seat.await?, Outcome::Failed);
+            let visa = run.step_or_skip("visa", async |at| {
+                at.app.note("visa");
+                let (event, reason) = ("visa".to_owned(), "the consulate".to_owned());
+                Err::<(), _>(Stop::Waiting(Wait { event, look_again: Duration::ZERO, reason }))
+            });
+            assert_eq!(visa.await?, Outcome::Waiting);
+            run.step("hotel", async |at| at.app.call("hotel", &at.key)).await?;
+            run.compensate("no hotel", move |at| async move {
+                at.app.call("no hotel", &at.key)?;
+                if at.app.count("no hotel") == 1 {
+                    return Err(no("flaky", Class::TransientNetwork));
+                }
+                Ok(())
+            });
+            run.step("car", async |at| {
+                at.app.note("car");
+                Err::<(), _>(no("sold_out", Class::ProvisioningError))
+            })
+            .await
+        })
+    })
+    .await;
+    let job = world.enqueue(&Script::default()).await;
+    world.drain_all().await;
+    let calls = world.app.calls();
+    assert_eq!(calls, ["meal", "seat", "visa", "hotel", "car", "no hotel", "no hotel"]);
+    assert_eq!(world.standing(job).await, "undone");
     world.close().await;
 }
 

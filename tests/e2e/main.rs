@@ -14,6 +14,7 @@ mod deploys;
 mod enqueueing;
 mod events;
 mod failover;
+mod forks;
 mod grouped;
 mod isolation;
 mod l01_claim;

@@ -12,7 +12,7 @@ use tokio::process::Command;
 use crate::storm::program;
 
 /// The exit code of a command line, what it printed, and what it complained about.
-async fn say(database: &str, line: &str) -> (i32, String, String) {
+pub(crate) async fn say(database: &str, line: &str) -> (i32, String, String) {
     let mut command = Command::new(program());
     command.args(line.split('|')).env_clear().env("DATABASE_URL", database);
     let done = command.output().await.unwrap();

@@ -11,7 +11,7 @@ use autopilot_workflows::integrations::phone::Country;
 use autopilot_workflows::integrations::twilio::{AddressSid, BundleSid};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use jobs::{Jobs, List, Runs};
+pub(crate) use jobs::{Fork, Jobs, List, Runs};
 pub(crate) use queue::{CancelAll, Pauses, RetryAll, Schedules, Search, Weights, Which};
 pub(crate) use retention::Retention;
 
@@ -55,7 +55,7 @@ pub(crate) enum Command {
     Workspaces(Workspaces),
     /// Start a studio's provisioning, or join the one under way.
     Provision(Provision),
-    /// Durable runs: see, follow, retry, cancel.
+    /// Durable runs: see, follow, retry, cancel, fork, export.
     #[command(subcommand)]
     Runs(Runs),
     /// Jobs of every kind: see, retry, cancel.
@@ -217,6 +217,8 @@ mod tests {
             "autopilot runs list --limit 0",
             "autopilot runs list --limit 1001",
             "autopilot jobs show 7",
+            "autopilot runs fork 0192a1b2-c3d4-7e8f-8a9b-0c1d2e3f4a5b",
+            "autopilot runs fork 0192a1b2-c3d4-7e8f-8a9b-0c1d2e3f4a5b --from pay --input {a",
             "autopilot inbox list --state lost",
             "autopilot workspaces add 0192a1b2-c3d4-7e8f-8a9b-0c1d2e3f4a5b --country DE",
             "autopilot workspaces add 0192a1b2-c3d4-7e8f-8a9b-0c1d2e3f4a5b --name S --country de",

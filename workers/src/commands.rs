@@ -45,9 +45,7 @@ pub(crate) async fn run(cli: Cli, console: Console) -> Result<Exit, Fail> {
         Command::Provision(args) => {
             provision::run(&args, &start(loaded, Odd::Kept)?.database, console).await
         }
-        Command::Runs(command) => {
-            runs::run(command, &start(loaded, Odd::Kept)?.database, console).await
-        }
+        Command::Runs(command) => runs::run(command, &start(loaded, Odd::Kept)?, console).await,
         Command::Jobs(command) => {
             jobs::run(command, &start(loaded, Odd::Kept)?.database, console).await
         }

@@ -54,6 +54,14 @@ pub(crate) fn json(text: &str) -> Result<serde_json::Value, String> {
     serde_json::from_str(text).map_err(|error| format!("is no JSON: {error}"))
 }
 
+/// A piece of JSON, to be handed on as it was written.
+///
+/// # Errors
+/// What is wrong.
+pub(crate) fn json_text(text: &str) -> Result<String, String> {
+    json(text).map(|_value| text.to_owned())
+}
+
 /// A name, without blanks around it.
 ///
 /// # Errors

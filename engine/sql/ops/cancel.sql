@@ -10,12 +10,12 @@ WITH live AS (
     WHERE s.state <> 'done'
 ), dead AS (
     DELETE FROM engine.dead_letter WHERE id = ANY ($1::uuid[])
-    RETURNING id, workspace, kind, queue, priority, token, attempt, crashes, unique_key, payload, limits, created_at
+    RETURNING id, workspace, kind, queue, priority, token, attempt, crashes, unique_key, payload, limits, takes_turns, created_at
 )
-INSERT INTO engine.history (id, workspace, kind, queue, priority, token, attempt, crashes, unique_key, payload, limits, created_at, outcome, goes)
+INSERT INTO engine.history (id, workspace, kind, queue, priority, token, attempt, crashes, unique_key, payload, limits, takes_turns, created_at, outcome, goes)
 SELECT *, 'cancelled',
        coalesce((SELECT r.goes FROM engine.retention r WHERE r.queue = gone.queue AND r.outcome = 'cancelled'),
                 (SELECT r.goes FROM engine.retention r WHERE r.queue = '' AND r.outcome = 'cancelled'))
-FROM (SELECT id, workspace, kind, queue, priority, token, attempt, crashes, unique_key, payload, limits, created_at FROM live
+FROM (SELECT id, workspace, kind, queue, priority, token, attempt, crashes, unique_key, payload, limits, takes_turns, created_at FROM live
       UNION ALL SELECT * FROM dead) gone
 RETURNING id

@@ -5,7 +5,7 @@ WITH letter AS (
 ), source AS (
     SELECT id, workspace, kind, queue, priority, takes_turns, token, unique_key, payload, limits, wakes, created_at FROM letter
     UNION ALL
-    (SELECT id, workspace, kind, queue, priority, false, token, unique_key, payload, limits, NULL, created_at FROM engine.history
+    (SELECT id, workspace, kind, queue, priority, takes_turns, token, unique_key, payload, limits, NULL, created_at FROM engine.history
      WHERE id = $1 AND outcome IN ('degraded', 'cancelled')
        AND NOT EXISTS (SELECT FROM letter) AND NOT EXISTS (SELECT FROM engine.job WHERE id = $1)
      ORDER BY finished_at DESC LIMIT 1)

@@ -3,7 +3,7 @@
 -- Index: run_pkey; run_workspace or run_created; job_pkey; dead_letter_pkey; history_not_completed.
 SELECT id AS "id!", workspace AS "workspace!", kind AS "kind!", version AS "version!", status AS "status!", percent AS "percent!",
        steps_done AS "steps_done!", steps AS "steps!", current_step, note, waits_for, waits_until, blocked_on, attempt AS "attempt!", crashes AS "crashes!", next_at,
-       created_at AS "created_at!", finished_at, failure, plan AS "plan!"
+       created_at AS "created_at!", finished_at, failure, forked_from AS "forked_from: JobId", forked_at, plan AS "plan!"
 FROM (
     SELECT r.id FROM engine.run r WHERE r.id = $4::uuid
     UNION ALL

@@ -146,19 +146,22 @@ pub(super) async fn flush_any(
     Ok(Held::Only(owned))
 }
 
-/// What is locked before the jobs themselves: events that are waited for or happen, then children that end and their parents
-/// together, so that everybody locks in one order.
+/// What is locked before the jobs themselves: events that are waited for or happen, then children that end, their parents and
+/// whoever else waits for them together, so that everybody locks in one order.
 async fn lock_first(conn: &mut PgConnection, changes: &[&Change]) -> Result<(), sqlx::Error> {
     let events: Vec<&str> = changes.iter().flat_map(|change| change.events()).collect();
     if !events.is_empty() {
         sqlx::query_file!("sql/event/lock.sql", &events as &[&str]).fetch_all(&mut *conn).await?;
     }
-    let parents: Vec<Uuid> =
-        changes.iter().filter_map(|change| Some(change.ended_child()?.parent)).collect();
+    let (parents, ends): (Vec<Uuid>, Vec<&str>) = changes
+        .iter()
+        .filter_map(|change| change.ended_child())
+        .map(|family| (family.parent, family.wakes.as_str()))
+        .unzip();
     if !parents.is_empty() {
         let own = changes.iter().map(|change| change.claim.job.uuid());
         let all: Vec<Uuid> = own.chain(parents).collect();
-        sqlx::query_file!("sql/family/lock.sql", &all).fetch_all(conn).await?;
+        sqlx::query_file!("sql/family/lock.sql", &all, &ends as &[&str]).fetch_all(conn).await?;
     }
     Ok(())
 }

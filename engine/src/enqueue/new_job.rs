@@ -66,7 +66,7 @@ pub(crate) fn share(workspace: WorkspaceId) -> i32 {
 /// The longest payload, in bytes of JSON: a claim brings a hundred of them at once.
 const LONGEST_PAYLOAD: usize = 1024 * 1024;
 
-fn payload_problem(payload: &str) -> Option<String> {
+pub(crate) fn payload_problem(payload: &str) -> Option<String> {
     (payload.len() > LONGEST_PAYLOAD).then(|| {
         format!(
             "its payload has {} bytes and {LONGEST_PAYLOAD} are the most; keep what is large elsewhere and enqueue where it is",

@@ -52,6 +52,10 @@ pub struct RunView {
     pub finished_at: Option<DateTime<Utc>>,
     /// Why it was set aside.
     pub failure: Option<Value>,
+    /// The run whose checkpoints it began with, where it is a [`fork`](crate::ops::fork).
+    pub forked_from: Option<JobId>,
+    /// The step that it was forked at.
+    pub forked_at: Option<String>,
     #[serde(skip)]
     plan: Value,
 }
@@ -98,10 +102,13 @@ impl RunView {
     }
 }
 
-#[derive(Deserialize)]
-struct PlannedStep {
-    name: String,
-    weight: u32,
+/// A step of the plan that a run was enqueued with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// Its name.
+    pub name: String,
+    /// Its share of the progress.
+    pub weight: u32,
 }
 
 /// Runs, the newest first.

@@ -131,7 +131,6 @@ impl<A> Run<'_, A> {
 
     /// Each name once in a run, and only names of the plan, where there is one.
     pub(super) fn enter(&mut self, name: &'static str) -> Result {
-        self.stop_if_undoing(name)?;
         if !self.seen.insert(name) {
             return Err(programming_error(
                 "duplicate_step",
@@ -147,6 +146,11 @@ impl<A> Run<'_, A> {
         Ok(())
     }
 
+    /// Whether its checkpoint says that it need not run any more.
+    pub(super) fn is_done(&self, step: &str) -> bool {
+        self.checkpoints.get(step).is_some_and(|checkpoint| checkpoint.state == StepState::Done)
+    }
+
     /// What the checkpoint answers, if the step need not run.
     pub(super) fn answer<T: DeserializeOwned>(
         &mut self,
@@ -160,9 +164,21 @@ impl<A> Run<'_, A> {
         let Some(checkpoint) = self.checkpoints.get(step.name) else { return Ok(None) };
         match checkpoint.state {
             StepState::Done => decode(step.name, &checkpoint.output).map(Some),
+            StepState::Skipped if self.keeps_ends() && weight != Weight::Required => {
+                self.degraded |= weight == Weight::Skippable;
+                Ok(Some(Outcome::Skipped))
+            }
+            StepState::Failed if self.keeps_ends() && weight == Weight::Optional => {
+                self.degraded = true;
+                Ok(Some(Outcome::Failed))
+            }
             // Skipped, failed and waiting are no ends: what was missing may be there now.
             StepState::Started | StepState::Skipped | StepState::Failed => Ok(None),
-            StepState::Waiting if checkpoint.due || weight == Weight::Required => Ok(None),
+            StepState::Waiting
+                if weight == Weight::Required || (checkpoint.due && !self.keeps_ends()) =>
+            {
+                Ok(None)
+            }
             StepState::Waiting => {
                 self.waiting = true;
                 Ok(Some(Outcome::Waiting))
@@ -190,7 +206,7 @@ impl<A> Run<'_, A> {
     }
 }
 
-pub(super) fn place(workspace: WorkspaceId, job: JobId, step: &str) -> Place<'static> {
+pub(crate) fn place(workspace: WorkspaceId, job: JobId, step: &str) -> Place<'static> {
     Place { workspace, table: "engine.step", column: "sealed", row: format!("{job}/{step}").into() }
 }
 

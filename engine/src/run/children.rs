@@ -34,20 +34,23 @@ impl Child {
 
 impl<A> Run<'_, A> {
     /// Spawns a child: a job that exists from this run's next write on, together with the checkpoint that says so, and once,
-    /// however often the step is repeated. It is cancelled with its parent, and outlives its parent's end otherwise.
+    /// however often the step is repeated. It is cancelled with its parent, and outlives its parent's end otherwise. A fork that
+    /// has taken the step over has the child of the run that it was forked from.
     ///
     /// # Errors
     /// When it cannot be written as JSON, or has a unique key: a child is nobody else's job.
     pub fn spawn<J: Job>(&mut self, name: &'static str, job: &J) -> Result<Child> {
         self.enter(name)?;
-        let child = child_of(self.claim.job, name, None);
-        if !self.is_done(name) {
-            let job = self.child(NewJob::of(job), child, event_of(self.claim.job, name))?;
-            self.extras().spawn.push(job);
-            let mut done = StepWrite::new(name, StepState::Done);
-            done.output = Some(format!("\"{child}\""));
-            self.note(done);
+        if let Some(output) = self.done_output(name) {
+            return decode_output(name, output);
         }
+        self.begins()?;
+        let child = child_of(self.claim.job, name, None);
+        let job = self.child(NewJob::of(job), child, event_of(self.claim.job, name))?;
+        self.extras().spawn.push(job);
+        let mut done = StepWrite::new(name, StepState::Done);
+        done.output = Some(format!("\"{child}\""));
+        self.note(done);
         Ok(Child(child))
     }
 
@@ -65,14 +68,25 @@ impl<A> Run<'_, A> {
         if let Some(output) = self.done_output(name) {
             return decode_output(name, output);
         }
-        let child = child_of(self.claim.job, spawned, None);
-        let waits = self.extras().spawn.iter().any(|job| job.id() == child);
-        let ended = if waits { None } else { self.ends_of(&[child]).await? };
-        let Some(ended) = ended else { return Err(self.wait_for_children(name, spawned)) };
-        let result = ended
-            .into_iter()
-            .next()
-            .map_or_else(|| Err(format!("child {child} is gone")), |ended| ended.result(child));
+        self.begins()?;
+        let child = match self.done_output(spawned) {
+            Some(output) => decode_output::<Child>(spawned, output)?.job(),
+            None => child_of(self.claim.job, spawned, None),
+        };
+        let event = event_of(self.claim.job, spawned);
+        if self.extras().spawn.iter().any(|job| job.id() == child) {
+            return Err(self.wait_for_children(name, event));
+        }
+        let ended = results(&self.world.pool, &[child]).await?.into_iter().next();
+        let result = match ended {
+            Some(live) if live.is_live() => {
+                // That of its own parent, where this is a fork.
+                let event = live.wakes.unwrap_or(event);
+                return Err(self.wait_for_children(name, event));
+            }
+            Some(ended) => ended.result(child),
+            None => Err(format!("child {child} is gone")),
+        };
         let value: T = result.map_err(child_failed)?;
         let done = self.done(&Step::named(name), &value).await?;
         self.note(done);
@@ -99,6 +113,7 @@ impl<A> Run<'_, A> {
         if let Some(output) = self.done_output(name) {
             return decode_output(name, output);
         }
+        self.begins()?;
         if jobs.len() > MOST {
             return Err(programming_error(
                 "too_many_children",
@@ -107,10 +122,10 @@ impl<A> Run<'_, A> {
         }
         let children: Vec<JobId> =
             (0..jobs.len()).map(|place| child_of(self.claim.job, name, Some(place))).collect();
+        let event = event_of(self.claim.job, name);
         let ended = if self.checkpoints.contains_key(name) || jobs.is_empty() {
             self.ends_of(&children).await?
         } else {
-            let event = event_of(self.claim.job, name);
             for (job, child) in jobs.iter().zip(&children) {
                 let new = NewJob::of(job)
                     .and_then(|job| job.limited(Limit::concurrency(&event, at_a_time)));
@@ -119,7 +134,7 @@ impl<A> Run<'_, A> {
             }
             None
         };
-        let Some(ended) = ended else { return Err(self.wait_for_children(name, name)) };
+        let Some(ended) = ended else { return Err(self.wait_for_children(name, event)) };
         let values: Vec<std::result::Result<T, String>> =
             ended.iter().zip(&children).map(|(ended, child)| ended.result(*child)).collect();
         let done = self.done(&Step::named(name), &values).await?;
@@ -145,16 +160,11 @@ impl<A> Run<'_, A> {
         Ok((!ended.iter().any(crate::family::Ended::is_live)).then_some(ended))
     }
 
-    fn wait_for_children(&mut self, name: &'static str, spawned: &str) -> Stop {
+    fn wait_for_children(&mut self, name: &'static str, event: String) -> Stop {
         let mut waiting = StepWrite::new(name, StepState::Waiting).detail("waits for its children");
-        let event = event_of(self.claim.job, spawned);
         waiting.wake = Some(Wake::On { event, look_again: LOOK_AGAIN });
         self.note(waiting);
         Stop::Parked
-    }
-
-    fn is_done(&self, name: &str) -> bool {
-        self.done_output(name).is_some()
     }
 
     fn done_output(&self, name: &str) -> Option<&str> {

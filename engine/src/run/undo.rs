@@ -13,7 +13,7 @@ use crate::committer::{StepState, StepWrite};
 use crate::failure::{Class, Failure, Result, Stop};
 
 /// The checkpoint which says that the run is being undone, and why.
-const UNDOING: &str = "undo";
+pub(crate) const UNDOING: &str = "undo";
 
 type Undoing<'a> = Pin<Box<dyn Future<Output = Result> + Send + 'a>>;
 
@@ -25,7 +25,8 @@ pub(super) struct Undo<'a, A> {
 
 impl<'a, A: Send + Sync + 'static> Run<'a, A> {
     /// Says how what has just been done is undone, should the run fail for good: `name` is a step of its own, outside the plan,
-    /// done at least once under its own key. Say it right after the step, on every attempt: it is code, and not stored.
+    /// done at least once under its own key. Say it right after the step, on every attempt: it is code, and not stored. So a
+    /// [`fork`](crate::ops::fork) that has taken the step over undoes it as well.
     pub fn compensate<F, U>(&mut self, name: &'static str, undo: F)
     where
         F: FnOnce(At<'a, A>) -> U + Send + Sync + 'a,
@@ -65,17 +66,13 @@ impl<'a, A: Send + Sync + 'static> Run<'a, A> {
     /// Undoes one step. Its name is no step of the code: it neither counts as seen there nor stands in the plan.
     async fn undo_one(&mut self, undo: Undo<'a, A>) -> Result {
         let step = Step::named(undo.name);
-        if self.is_done_step(step.name) {
+        if self.is_done(step.name) {
             return Ok(());
         }
         let promise = Promise::AtLeastOnce;
         let at = self.start_step(&step, promise).await?;
         let result = tokio::time::timeout(self.limit(&step), (undo.body)(at)).await;
         self.end_step(step, promise, Weight::Required, result).await.map(drop)
-    }
-
-    fn is_done_step(&self, name: &str) -> bool {
-        self.checkpoints.get(name).is_some_and(|step| step.state == StepState::Done)
     }
 }
 
@@ -88,12 +85,16 @@ impl<A> Run<'_, A> {
         Ok(())
     }
 
-    /// While a run is being undone, no step of its code begins.
-    pub(super) fn stop_if_undoing(&self, name: &str) -> Result {
-        let done = self.checkpoints.get(name).is_some_and(|step| step.state == StepState::Done);
+    /// A step that its checkpoint does not answer is about to begin. While a run is being undone, none of its code does.
+    pub(super) fn begins(&self) -> Result {
         match &self.undoing {
-            Some(failure) if !done => Err(Stop::Failed(failure.as_ref().clone())),
-            Some(_) | None => Ok(()),
+            Some(failure) => Err(Stop::Failed(failure.as_ref().clone())),
+            None => Ok(()),
         }
+    }
+
+    /// Whether steps that the run went on without stay so: behind them may be what is to be undone.
+    pub(super) const fn keeps_ends(&self) -> bool {
+        self.undoing.is_some()
     }
 }

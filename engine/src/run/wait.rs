@@ -18,6 +18,9 @@ impl<A> Run<'_, A> {
     /// [`Stop::Parked`] until the time has passed: `?` ends the attempt.
     pub async fn sleep(&mut self, name: &'static str, time: Duration) -> Result {
         self.enter(name)?;
+        if !self.is_done(name) {
+            self.begins()?;
+        }
         match self.checkpoints.get(name) {
             Some(step) if step.state == StepState::Done => Ok(()),
             Some(step) if step.due => {
@@ -39,7 +42,12 @@ impl<A> Run<'_, A> {
     /// # Errors
     /// [`Stop::Parked`] while a step waits: `?` ends the attempt.
     pub fn settle(&mut self) -> Result {
-        if self.waiting { self.park() } else { Ok(()) }
+        match &self.undoing {
+            // It did not come past here: what it fails with came before.
+            Some(failure) if self.waiting => Err(Stop::Failed(failure.as_ref().clone())),
+            None if self.waiting => self.park(),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Waits for the event of this key, at the cost of a row: the first one with it counts, also one that came before
@@ -67,6 +75,7 @@ impl<A> Run<'_, A> {
             Some(step) => step.over,
             None => false,
         };
+        self.begins()?;
         let found: Option<String> = sqlx::query_file_scalar!("sql/event/payload.sql", event)
             .fetch_optional(&self.world.pool)
             .await?;

@@ -19,6 +19,24 @@ pub(crate) enum Runs {
     Retry(JobArg),
     /// End a run for good. What it has done stays done.
     Cancel(JobArg),
+    /// Run a run once more from one of its steps, as a new run, with another input if need be. What it had done before that step is
+    /// taken over; the step and all after it take effect again, with new keys. The old run is not changed.
+    Fork(Fork),
+    /// The history of a run as JSON, for a test that replays it. It holds no sealed value; payload and outputs stand in it as they are.
+    Export(JobArg),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Fork {
+    /// Its id, a UUID, as the list shows it.
+    #[arg(value_parser = input::job)]
+    pub(crate) id: JobId,
+    /// The first step that runs again.
+    #[arg(long, value_name = "STEP")]
+    pub(crate) from: String,
+    /// What the new run is to do, instead of what the old one was.
+    #[arg(long, value_parser = input::json_text, value_name = "JSON")]
+    pub(crate) input: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

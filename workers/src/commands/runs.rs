@@ -1,5 +1,6 @@
 //! `autopilot runs`: durable runs, as an operator sees them.
 
+mod fork;
 mod view;
 
 use std::io::{self, Write as _};
@@ -13,7 +14,7 @@ use serde_json::json;
 use sqlx::PgPool;
 
 use crate::cli::{List, Runs};
-use crate::config::Database;
+use crate::config::Config;
 use crate::console::{Console, table};
 use crate::database;
 use crate::exit::Exit;
@@ -27,14 +28,16 @@ const LOOK: Duration = Duration::from_millis(250);
 ///
 /// # Errors
 /// [`Exit::NotFound`] for a run that does not exist; [`Exit::Failed`] where its state does not allow it.
-pub(crate) async fn run(command: Runs, config: &Database, console: Console) -> Result<Exit, Fail> {
-    let pool = database::open(config).await?;
+pub(crate) async fn run(command: Runs, config: &Config, console: Console) -> Result<Exit, Fail> {
+    let pool = database::open(&config.database).await?;
     match command {
         Runs::List(args) => list(&pool, &args, console).await,
         Runs::Show(args) => show(&pool, args.id, console).await,
         Runs::Watch(args) => watch(&pool, args.id, console).await,
         Runs::Retry(args) => retry(&pool, args.id, console).await,
         Runs::Cancel(args) => cancel(&pool, args.id, console).await,
+        Runs::Fork(args) => fork::run(&pool, &args, config, console).await,
+        Runs::Export(args) => export(&pool, args.id, console).await,
     }
 }
 
@@ -85,11 +88,21 @@ async fn list(pool: &PgPool, args: &List, console: Console) -> Result<Exit, Fail
     Ok(Exit::Ok)
 }
 
+/// Its history, whole.
+async fn export(pool: &PgPool, id: JobId, console: Console) -> Result<Exit, Fail> {
+    let history = ops::export(pool, id).await?;
+    let pretty = serde_json::to_string_pretty(&history).map_err(io::Error::from)?;
+    console.show(&history, || vec![pretty])?;
+    Ok(Exit::Ok)
+}
+
 async fn show(pool: &PgPool, id: JobId, console: Console) -> Result<Exit, Fail> {
     let details = runs::show(pool, id).await?;
     console.show(&details, || {
         let view = view::of(&details);
-        render::lines(&view, Utc::now(), console.style())
+        let mut lines = render::lines(&view, Utc::now(), console.style());
+        lines.extend(view::lineage(&details));
+        lines
     })?;
     Ok(Exit::Ok)
 }

@@ -2,6 +2,7 @@
 
 use autopilot_engine::Failure;
 use autopilot_engine::ops::runs::{RunDetails, StepView as EngineStep};
+use chrono::{DateTime, Utc};
 
 use crate::render::{RunStatus, RunView, StepState, StepView, percent};
 
@@ -21,9 +22,25 @@ pub(super) fn of(details: &RunDetails) -> RunView {
         steps,
         blocked_reason: blocked_reason(details, status),
         error: failure,
-        started_at: details.steps.iter().filter_map(|step| step.started_at).min(),
+        started_at: started_at(details),
         finished_at: run.finished_at,
     }
+}
+
+/// When its first step began. Those that a fork has taken over began in another run.
+fn started_at(details: &RunDetails) -> Option<DateTime<Utc>> {
+    let begun = details.steps.iter().filter_map(|step| step.started_at);
+    match details.run.forked_from {
+        Some(_) => begun.filter(|at| *at >= details.run.created_at).min(),
+        None => begun.min(),
+    }
+}
+
+/// What it was forked from, if it was.
+pub(super) fn lineage(details: &RunDetails) -> Option<String> {
+    let run = &details.run;
+    let (from, step) = (run.forked_from?, run.forked_at.as_deref()?);
+    Some(format!("forked from {from} at {step}"))
 }
 
 /// The engine's word. One that this version does not know is something for a person.
