@@ -18,9 +18,12 @@ use crate::registry::{Registry, Runnable};
 use crate::retry::{self, Retry};
 use crate::run::boundary::Boundary;
 use crate::run::{Ended, Run, WhenEnded, World, refused};
+pub(crate) use conclude::CodeEnded;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use conclude::misfit;
 pub use error::AttemptError;
 
-use conclude::{CodeEnded, conclude, dead, panic_text, panicked, undecodable, unknown_kind};
+use conclude::{conclude, dead, panic_text, panicked, undecodable, unknown_kind};
 
 /// How long a job whose checkpoints could not be read waits before it is taken up again.
 const RESUME_PAUSE: Duration = Duration::from_millis(500);
@@ -168,7 +171,8 @@ async fn perform<A: Send + Sync + 'static>(
     Last { change: conclude(job, retry, ended, change, ending), then }
 }
 
-async fn guarded<A>(runnable: &dyn Runnable<A>, run: &mut Run<'_, A>) -> CodeEnded {
+/// Runs the code of the job; a panic of it is an end like others.
+pub(crate) async fn guarded<A>(runnable: &dyn Runnable<A>, run: &mut Run<'_, A>) -> CodeEnded {
     match AssertUnwindSafe(runnable.run(run)).catch_unwind().await {
         Ok(result) => CodeEnded::Stopped(result),
         Err(panic) => CodeEnded::Panicked(panic_text(panic.as_ref())),

@@ -23,6 +23,7 @@ pub(crate) mod boundary;
 mod checkpoint;
 mod children;
 mod perform;
+mod replay;
 mod resume;
 mod spec;
 mod transact;
@@ -50,6 +51,8 @@ pub(crate) use checkpoint::place;
 use checkpoint::{Begun, Checkpoint, Current, programming_error};
 pub(crate) use perform::refused;
 use perform::{Promise, Weight};
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use replay::{Replay, Stopped};
 pub(crate) use undo::UNDOING;
 use undo::Undo;
 pub use world::Ended;

@@ -6,6 +6,7 @@
 //! | what happens in days, months, over a change of the clocks | [`World::clock`], [`World::drain_all`] |
 //! | that a crash anywhere does no harm | [`crash_at_every_step`] |
 //! | that a step may run twice | [`repeat_every_step`] |
+//! | that today's code understands what real runs have stored | [`World::replay`], of files that `autopilot runs export` wrote |
 //! | what was enqueued | [`World::enqueued`] |
 //! | that nothing is left over | [`World::finish`] |
 //! | what each move of a process does, in any order | [`Protocol`] |
@@ -28,6 +29,7 @@ mod pooler;
 mod process;
 mod protocol;
 mod repeat;
+mod replay;
 mod wait;
 mod world;
 
@@ -38,5 +40,6 @@ pub use database::TestDatabase;
 pub use process::Process;
 pub use protocol::{Beat, HandedOut, Protocol, look_after, rescue};
 pub use repeat::{crash_at_every_step, repeat_every_step};
+pub use replay::{ReplayEnd, Replayed};
 pub use wait::{PATIENCE, eventually};
 pub use world::World;

@@ -45,6 +45,7 @@ mod provision_faults;
 mod provision_pace;
 mod provision_triggers;
 mod provision_waits;
+mod replay;
 mod rescue_races;
 mod retention;
 mod retries;

@@ -13,7 +13,7 @@ use crate::run::Ending;
 const UNKNOWN_PAUSE: Duration = Duration::from_secs(1);
 
 /// How the job's code ended.
-pub(super) enum CodeEnded {
+pub(crate) enum CodeEnded {
     Stopped(Result),
     Panicked(String),
     /// It failed, and what it had done has been undone.
@@ -130,13 +130,17 @@ pub(super) fn unknown_kind(job: &Claimed) -> Change {
 }
 
 pub(super) fn undecodable(job: &Claimed, error: &serde_json::Error) -> Change {
-    let failure = Failure::new(
+    dead(job, Dead::Undecodable, misfit(&job.kind, error))
+}
+
+/// A payload that this version does not read.
+pub(crate) fn misfit(kind: &str, error: &serde_json::Error) -> Failure {
+    Failure::new(
         Class::ConfigurationError,
         "undecodable",
-        format!("the payload does not fit kind {}: {error}", job.kind),
+        format!("the payload does not fit kind {kind}: {error}"),
     )
-    .action("deploy a version that reads it, then `autopilot jobs retry`");
-    dead(job, Dead::Undecodable, failure)
+    .action("deploy a version that reads it, then `autopilot jobs retry`")
 }
 
 pub(super) fn dead(job: &Claimed, reason: Dead, failure: Failure) -> Change {

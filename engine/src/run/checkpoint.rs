@@ -143,7 +143,7 @@ impl<A> Run<'_, A> {
                 format!("step {name} is not in the plan of its kind; add it to STEPS"),
             ));
         }
-        Ok(())
+        self.world.asks(name)
     }
 
     /// Whether its checkpoint says that it need not run any more.

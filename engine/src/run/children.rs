@@ -44,7 +44,7 @@ impl<A> Run<'_, A> {
         if let Some(output) = self.done_output(name) {
             return decode_output(name, output);
         }
-        self.begins()?;
+        self.begins(name)?;
         let child = child_of(self.claim.job, name, None);
         let job = self.child(NewJob::of(job), child, event_of(self.claim.job, name))?;
         self.extras().spawn.push(job);
@@ -68,7 +68,7 @@ impl<A> Run<'_, A> {
         if let Some(output) = self.done_output(name) {
             return decode_output(name, output);
         }
-        self.begins()?;
+        self.begins(name)?;
         let child = match self.done_output(spawned) {
             Some(output) => decode_output::<Child>(spawned, output)?.job(),
             None => child_of(self.claim.job, spawned, None),
@@ -113,7 +113,7 @@ impl<A> Run<'_, A> {
         if let Some(output) = self.done_output(name) {
             return decode_output(name, output);
         }
-        self.begins()?;
+        self.begins(name)?;
         if jobs.len() > MOST {
             return Err(programming_error(
                 "too_many_children",

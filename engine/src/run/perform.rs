@@ -49,7 +49,7 @@ impl<'a, A> Run<'a, A> {
         if let Some(known) = self.answer(&step, promise, weight)? {
             return Ok(known);
         }
-        self.begins()?;
+        self.begins(step.name)?;
         self.perform_entered(step, promise, weight, body).await
     }
 

@@ -57,11 +57,20 @@ impl<'a, A> Run<'a, A> {
         if self.claim.token > 1 {
             let (pool, vault) = (&self.world.pool, self.world.vault.as_ref());
             // Boxed, for most attempts do without it.
-            self.checkpoints = Box::pin(load(pool, vault, self.workspace, self.claim.job)).await?;
-            self.recall_undoing()?;
-            self.know_all_steps(retired)?;
+            let checkpoints = Box::pin(load(pool, vault, self.workspace, self.claim.job)).await?;
+            self.take_up(checkpoints, retired)?;
         }
         Ok(())
+    }
+
+    pub(super) fn take_up(
+        &mut self,
+        checkpoints: HashMap<String, Checkpoint>,
+        retired: &[&str],
+    ) -> Result {
+        self.checkpoints = checkpoints;
+        self.recall_undoing()?;
+        self.know_all_steps(retired)
     }
 
     /// What was begun under a name that the plan does not have would be done again under its new one.
@@ -94,6 +103,16 @@ impl<'a, A> Run<'a, A> {
     }
 }
 
+/// In which state a stored step is.
+pub(super) fn state_of(step: &str, state: &str) -> Result<StepState> {
+    StepState::parse(state).ok_or_else(|| {
+        programming_error(
+            "unknown_step_state",
+            format!("step {step} is in state {state}, which this version does not know"),
+        )
+    })
+}
+
 async fn load(
     pool: &PgPool,
     vault: Option<&Vault>,
@@ -103,15 +122,7 @@ async fn load(
     let rows = sqlx::query_file!("sql/load_steps.sql", job.uuid()).fetch_all(pool).await?;
     let mut checkpoints = HashMap::with_capacity(rows.len());
     for row in rows {
-        let Some(state) = StepState::parse(&row.state) else {
-            return Err(programming_error(
-                "unknown_step_state",
-                format!(
-                    "step {} is in state {}, which this version does not know",
-                    row.name, row.state
-                ),
-            ));
-        };
+        let state = state_of(&row.name, &row.state)?;
         let output = match row.sealed {
             None => row.output.unwrap_or_else(|| "null".to_owned()),
             Some(sealed) => {

@@ -33,7 +33,7 @@ impl<A> Run<'_, A> {
         if let Some(value) = known.and_then(super::Outcome::done) {
             return Ok(value);
         }
-        self.begins()?;
+        self.begins(step.name)?;
         let (since, promise) = (Instant::now(), Promise::AtLeastOnce);
         self.current = Some(Current { name: step.name, starts: 1, since, promise });
         self.world.reach(Boundary::BeforeStarted, Some(step.name)).await;

@@ -66,9 +66,11 @@ impl<'a, A: Send + Sync + 'static> Run<'a, A> {
     /// Undoes one step. Its name is no step of the code: it neither counts as seen there nor stands in the plan.
     async fn undo_one(&mut self, undo: Undo<'a, A>) -> Result {
         let step = Step::named(undo.name);
+        self.world.asks(step.name)?;
         if self.is_done(step.name) {
             return Ok(());
         }
+        self.world.begins(step.name)?;
         let promise = Promise::AtLeastOnce;
         let at = self.start_step(&step, promise).await?;
         let result = tokio::time::timeout(self.limit(&step), (undo.body)(at)).await;
@@ -80,21 +82,22 @@ impl<A> Run<'_, A> {
     /// Learns from the checkpoints whether the run is being undone, and why.
     pub(super) fn recall_undoing(&mut self) -> Result {
         if let Some(step) = self.checkpoints.get(UNDOING) {
+            self.world.asks(UNDOING)?;
             self.undoing = Some(Box::new(decode_output(UNDOING, &step.output)?));
         }
         Ok(())
     }
 
     /// A step that its checkpoint does not answer is about to begin. While a run is being undone, none of its code does.
-    pub(super) fn begins(&self) -> Result {
+    pub(super) fn begins(&self, step: &str) -> Result {
         match &self.undoing {
             Some(failure) => Err(Stop::Failed(failure.as_ref().clone())),
-            None => Ok(()),
+            None => self.world.begins(step),
         }
     }
 
-    /// Whether steps that the run went on without stay so: behind them may be what is to be undone.
-    pub(super) const fn keeps_ends(&self) -> bool {
-        self.undoing.is_some()
+    /// Whether steps that the run went on without stay so: behind them may be what is to be undone, or what is to be replayed.
+    pub(super) fn keeps_ends(&self) -> bool {
+        self.undoing.is_some() || self.world.replays()
     }
 }

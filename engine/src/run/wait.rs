@@ -19,7 +19,7 @@ impl<A> Run<'_, A> {
     pub async fn sleep(&mut self, name: &'static str, time: Duration) -> Result {
         self.enter(name)?;
         if !self.is_done(name) {
-            self.begins()?;
+            self.begins(name)?;
         }
         match self.checkpoints.get(name) {
             Some(step) if step.state == StepState::Done => Ok(()),
@@ -75,7 +75,7 @@ impl<A> Run<'_, A> {
             Some(step) => step.over,
             None => false,
         };
-        self.begins()?;
+        self.begins(name)?;
         let found: Option<String> = sqlx::query_file_scalar!("sql/event/payload.sql", event)
             .fetch_optional(&self.world.pool)
             .await?;

@@ -39,6 +39,8 @@ pub(crate) struct World {
     pub(crate) retry: Retry,
     #[cfg(any(test, feature = "testing"))]
     pub(crate) crash_points: Option<crate::testing::CrashPoints>,
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) replay: Option<super::replay::Replay>,
 }
 
 /// What an attempt's end needs to know of its steps.

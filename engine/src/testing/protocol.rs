@@ -110,6 +110,7 @@ impl<A: Send + Sync + 'static> Protocol<A> {
             call_timeout: config.call_timeout,
             retry: config.retry,
             crash_points: None,
+            replay: None,
         };
         let stage = Stage { app, world, registry };
         let (heart, slots) = (None, HashMap::new());

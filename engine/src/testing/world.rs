@@ -36,7 +36,7 @@ pub struct World<A> {
     pub config: WorkerConfig,
     /// What workers seal step outputs with.
     pub vault: Option<Vault>,
-    registry: Arc<Registry<A>>,
+    pub(super) registry: Arc<Registry<A>>,
     /// Processes that were started and neither stopped nor killed.
     alive: Arc<AtomicI64>,
 }

@@ -101,17 +101,24 @@ impl<A: Send + Sync + 'static> Worker<A> {
         Arc::new(Stage {
             app: Arc::clone(&self.app),
             registry: Arc::clone(&self.registry),
-            world: World {
-                pool: self.pool.clone(),
-                committer: Committer::start(self.pool.clone(), lease.worker, lease.ended.clone()),
-                lease: Arc::clone(lease),
-                vault: self.vault.clone(),
-                call_timeout: self.config.call_timeout,
-                retry: self.config.retry,
-                #[cfg(any(test, feature = "testing"))]
-                crash_points: self.crash_points.clone(),
-            },
+            world: self.world(lease),
         })
+    }
+
+    /// What they share.
+    fn world(&self, lease: &Arc<Lease>) -> World {
+        World {
+            pool: self.pool.clone(),
+            committer: Committer::start(self.pool.clone(), lease.worker, lease.ended.clone()),
+            lease: Arc::clone(lease),
+            vault: self.vault.clone(),
+            call_timeout: self.config.call_timeout,
+            retry: self.config.retry,
+            #[cfg(any(test, feature = "testing"))]
+            crash_points: self.crash_points.clone(),
+            #[cfg(any(test, feature = "testing"))]
+            replay: None,
+        }
     }
 
     /// Introduces a new incarnation to the database.
