@@ -141,11 +141,15 @@ async fn cancel_these(
     if !ended.is_empty() {
         sqlx::query_file!("sql/event/lock.sql", &ended).fetch_all(&mut *conn).await?;
     }
-    let (mut all, mut generation) = (Vec::new(), jobs.to_vec());
+    let (mut all, mut keys, mut generation) = (Vec::new(), Vec::new(), jobs.to_vec());
     while !generation.is_empty() {
-        let gone = sqlx::query_file_scalar!("sql/ops/cancel.sql", &generation)
-            .fetch_all(&mut *conn)
-            .await?;
+        let cancelled =
+            sqlx::query_file!("sql/ops/cancel.sql", &generation).fetch_all(&mut *conn).await?;
+        let mut gone = Vec::with_capacity(cancelled.len());
+        for row in cancelled {
+            gone.push(row.id);
+            keys.extend(row.keys);
+        }
         generation = sqlx::query_file_scalar!("sql/family/children.sql", &gone)
             .fetch_all(&mut *conn)
             .await?;
@@ -154,7 +158,8 @@ async fn cancel_these(
     if all.is_empty() {
         return Ok(None);
     }
-    let mut hints = places::leave(&mut *conn, &all).await?;
+    // One that was called in and has not begun has no place, and was the only one called.
+    let mut hints = places::leave(&mut *conn, &all, keys).await?;
     let events: Vec<&str> = ended.iter().map(String::as_str).collect();
     hints.extend(family::ended(conn, &events).await?);
     Ok(Some(hints.iter().map(Hint::payload).collect()))

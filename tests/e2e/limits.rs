@@ -131,6 +131,28 @@ async fn whoever_is_cancelled_makes_room() {
 }
 
 #[tokio::test]
+async fn whoever_is_called_in_and_cancelled_before_he_begins_calls_the_next() {
+    let world = Lab::gated().await;
+    let first = world.add(LimitedScript::new("first", &one("key")).job()).await;
+    let process = world.start();
+    world.app.gate("here").reached(1).await;
+    let second = world.add(LimitedScript::new("second", &one("key")).job()).await;
+    world.add(LimitedScript::new("third", &one("key")).job()).await;
+    eventually("both stand aside", async || aside(&world).await == 2).await;
+    process.kill().await;
+    // Nobody claims while the first and then the second, which is called in, are cancelled.
+    ops::cancel(world.pool(), first).await.unwrap();
+    assert_eq!((world.standing(second).await.as_str(), aside(&world).await), ("ready", 1));
+    ops::cancel(world.pool(), second).await.unwrap();
+    assert_eq!(aside(&world).await, 0);
+    world.app.gate("here").open();
+    world.let_leases_lapse().await;
+    world.drain().await;
+    assert_eq!(world.app.count("third"), 1);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_run_that_sleeps_or_waits_for_its_retry_takes_no_place() {
     let world = Lab::world(|label, run| {
         Box::pin(async move {

@@ -1,4 +1,5 @@
--- Cancels these jobs wherever they are live: terminal, and a late ack finds no row (L10). Moves: any -> cancelled.
+-- Cancels these jobs wherever they are live: terminal, and a late ack finds no row (L10). Returns what limited each, for who waits
+-- behind it. Moves: any -> cancelled.
 -- Index: job_pkey, dead_letter_pkey.
 WITH live AS (
     DELETE FROM engine.job WHERE id = ANY ($1::uuid[]) RETURNING *
@@ -12,10 +13,10 @@ WITH live AS (
     DELETE FROM engine.dead_letter WHERE id = ANY ($1::uuid[])
     RETURNING id, workspace, kind, queue, priority, token, attempt, crashes, unique_key, payload, limits, takes_turns, created_at
 )
-INSERT INTO engine.history (id, workspace, kind, queue, priority, token, attempt, crashes, unique_key, payload, limits, takes_turns, created_at, outcome, goes)
+INSERT INTO engine.history AS h (id, workspace, kind, queue, priority, token, attempt, crashes, unique_key, payload, limits, takes_turns, created_at, outcome, goes)
 SELECT *, 'cancelled',
        coalesce((SELECT r.goes FROM engine.retention r WHERE r.queue = gone.queue AND r.outcome = 'cancelled'),
                 (SELECT r.goes FROM engine.retention r WHERE r.queue = '' AND r.outcome = 'cancelled'))
 FROM (SELECT id, workspace, kind, queue, priority, token, attempt, crashes, unique_key, payload, limits, takes_turns, created_at FROM live
       UNION ALL SELECT * FROM dead) gone
-RETURNING id
+RETURNING h.id, ARRAY(SELECT own.value ->> 'key' FROM json_array_elements(h.limits) own) AS "keys!"

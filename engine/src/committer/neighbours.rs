@@ -62,7 +62,7 @@ pub(super) async fn let_go_on(
         .map(|change| change.claim.job.uuid())
         .collect();
     if !left.is_empty() {
-        hints.extend(places::leave(conn, &left).await?);
+        hints.extend(places::leave(conn, &left, Vec::new()).await?);
     }
     Ok(hints)
 }

@@ -8,13 +8,13 @@ use crate::loops::lanes::LaneId;
 use crate::loops::listen::send_all;
 
 /// The attempts of these jobs have ended, in the caller's transaction, which has locked them: whoever stands aside for a place
-/// that they had tries again. Says where there is work now, for hints after the commit.
+/// that they had, or for one of these `keys`, tries again. Says where there is work now, for hints after the commit.
 pub(crate) async fn leave(
     conn: &mut PgConnection,
     jobs: &[Uuid],
+    mut keys: Vec<String>,
 ) -> Result<Vec<Hint>, sqlx::Error> {
-    let mut keys =
-        sqlx::query_file_scalar!("sql/limit/leave.sql", jobs).fetch_all(&mut *conn).await?;
+    keys.extend(sqlx::query_file_scalar!("sql/limit/leave.sql", jobs).fetch_all(&mut *conn).await?);
     keys.sort_unstable();
     keys.dedup();
     if keys.is_empty() {

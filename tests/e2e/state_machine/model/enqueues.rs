@@ -51,7 +51,10 @@ impl Model {
             return Answer::Carried(false);
         }
         job.sets_aside(Standing::History("cancelled"));
-        self.leave_place(label);
+        if job.limited {
+            self.places.remove(&label);
+            self.call_in();
+        }
         Answer::Carried(true)
     }
 
