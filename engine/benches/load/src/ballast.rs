@@ -31,7 +31,7 @@ pub(crate) async fn scheduled(pool: &PgPool, jobs: i64) -> Result<(), sqlx::Erro
                FROM generate_series($1, $2) AS n) drawn"
     );
     let mut conn = pool.acquire().await?;
-    in_chunks(&mut conn, &sql, jobs, "scheduled jobs").await?;
+    in_chunks(&mut conn, &sql, 1, jobs, "scheduled jobs").await?;
     settle(&mut conn).await
 }
 
@@ -60,7 +60,36 @@ pub(crate) async fn history(pool: &PgPool, jobs: i64) -> Result<(), sqlx::Error>
          FROM drawn, {STEPS} WHERE is_run"
     );
     let mut conn = pool.acquire().await?;
-    in_chunks(&mut conn, &sql, jobs, "ended jobs").await?;
+    in_chunks(&mut conn, &sql, 1, jobs, "ended jobs").await?;
+    settle(&mut conn).await
+}
+
+/// Ended jobs from number `first` to `last`, a second apart, each with a tag and an output of its own and a tag and an output that
+/// a thousandth of all have.
+pub(crate) async fn tagged(pool: &PgPool, first: i64, last: i64) -> Result<(), sqlx::Error> {
+    let sql = format!(
+        "WITH drawn AS (
+             SELECT n, {ID} AS id, at FROM (
+                 SELECT n, date_trunc('month', now()) + n * interval '100 ms' AS at FROM generate_series($1, $2) AS n
+             ) moments
+         ), ended AS (
+             INSERT INTO engine.history (id, workspace, kind, queue, priority, outcome, token, attempt, crashes,
+                                         payload, created_at, finished_at, goes)
+             SELECT id, '{NOBODY}', 'load.noop', 'default', 2, 'completed', 1, 1, 0, json_build_object('n', n), at, at,
+                    (SELECT goes FROM engine.retention WHERE queue = '' AND outcome = 'completed')
+             FROM drawn
+         ), tags AS (
+             INSERT INTO engine.tag (tag, at, job)
+             SELECT tag, at, id FROM drawn, unnest(ARRAY['order ' || n, 'plan ' || n % 1000]) AS tag
+         )
+         INSERT INTO engine.output (job, value, at)
+         SELECT id, jsonb_build_object('order', n, 'plan', n % 1000, 'paid', true), at FROM drawn"
+    );
+    let mut conn = pool.acquire().await?;
+    in_chunks(&mut conn, &sql, first, last, "tagged jobs").await?;
+    for sql in ["VACUUM ANALYZE engine.tag", "VACUUM ANALYZE engine.output"] {
+        sqlx::query(sql).execute(&mut *conn).await?;
+    }
     settle(&mut conn).await
 }
 
@@ -82,16 +111,16 @@ pub(crate) async fn dead_letters(pool: &PgPool, jobs: i64) -> Result<(), sqlx::E
          FROM drawn"
     );
     let mut conn = pool.acquire().await?;
-    in_chunks(&mut conn, &sql, jobs, "dead letters").await
+    in_chunks(&mut conn, &sql, 1, jobs, "dead letters").await
 }
 
 async fn in_chunks(
     conn: &mut PgConnection,
     sql: &str,
+    mut first: i64,
     rows: i64,
     what: &str,
 ) -> Result<(), sqlx::Error> {
-    let mut first = 1;
     while first <= rows {
         let last = rows.min(first + CHUNK - 1);
         sqlx::query(sqlx::AssertSqlSafe(sql)).bind(first).bind(last).execute(&mut *conn).await?;

@@ -17,6 +17,7 @@ mod latency;
 mod other;
 mod pickup;
 mod report;
+mod search;
 mod sides;
 mod snapshot;
 mod soak;
@@ -31,7 +32,7 @@ use std::process::ExitCode;
 use arguments::Arguments;
 
 /// What can be measured.
-const WORKS: [&str; 14] = [
+const WORKS: [&str; 15] = [
     "drain",
     "enqueue-single",
     "enqueue-batch",
@@ -43,6 +44,7 @@ const WORKS: [&str; 14] = [
     "idle",
     "scheduled",
     "history",
+    "search",
     "behind-a-snapshot",
     "workflow",
     "workflow-alone",
@@ -74,6 +76,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
         "idle" => idle::measure(&arguments).await?,
         "scheduled" => laden::scheduled(&arguments).await?,
         "history" => laden::history(&arguments).await?,
+        "search" => search::measure(&arguments).await?,
         "behind-a-snapshot" => behind::measure(&arguments).await?,
         "soak" => soak::run(&arguments).await?,
         "pickup-worker" => other::run(&arguments).await?,
