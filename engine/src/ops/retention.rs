@@ -152,49 +152,35 @@ pub async fn tend(pool: &PgPool) -> Result<Tended, OpsError> {
 pub(crate) async fn tend_some(pool: &PgPool, months: bool) -> Result<Tended, sqlx::Error> {
     let mut tended = Tended::default();
     for missing in sqlx::query_file!("sql/retention/missing.sql").fetch_all(pool).await? {
-        let mut tx = pool.begin().await?;
-        sqlx::query_file!("sql/retention/patience.sql", PATIENCE).fetch_one(&mut *tx).await?;
-        let made = sqlx::query_file!("sql/retention/make.sql", missing.what, missing.day)
-            .fetch_one(&mut *tx)
-            .await;
-        match in_use(made)? {
-            Some(_) => {
-                tx.commit().await?;
-                tended.made += 1;
-            }
-            None => tended.later += 1,
-        }
+        let made = changed(pool, &missing.what, missing.day).await?;
+        *(if made { &mut tended.made } else { &mut tended.later }) += 1;
     }
     sqlx::query_file!("sql/retention/turn.sql").execute(pool).await?;
     for over in sqlx::query_file!("sql/retention/over.sql", months).fetch_all(pool).await? {
-        let mut tx = pool.begin().await?;
-        sqlx::query_file!("sql/retention/patience.sql", PATIENCE).fetch_one(&mut *tx).await?;
-        let dropped = sqlx::query_file!("sql/retention/drop.sql", over.what, over.day)
-            .fetch_one(&mut *tx)
-            .await;
-        match in_use(dropped)? {
-            Some(_) => {
-                tx.commit().await?;
-                tracing::info!(what = over.what, day = %over.day, "retention: a partition is gone");
-                tended.dropped += 1;
-            }
-            None => tended.later += 1,
+        let dropped = changed(pool, &over.what, over.day).await?;
+        *(if dropped { &mut tended.dropped } else { &mut tended.later }) += 1;
+        if dropped {
+            tracing::info!(what = over.what, day = %over.day, "retention: a partition is gone");
         }
     }
     Ok(tended)
 }
 
-/// None where somebody was using the table.
-fn in_use<T>(result: Result<T, sqlx::Error>) -> Result<Option<T>, sqlx::Error> {
-    match result {
-        Ok(done) => Ok(Some(done)),
-        // lock_not_available
-        Err(error)
-            if error.as_database_error().and_then(|error| error.code()).as_deref()
-                == Some("55P03") =>
-        {
-            Ok(None)
+/// Makes or drops a partition; false where somebody was using the table.
+async fn changed(pool: &PgPool, what: &str, day: NaiveDate) -> Result<bool, sqlx::Error> {
+    let mut tx = pool.begin().await?;
+    sqlx::query_file!("sql/retention/patience.sql", PATIENCE).fetch_one(&mut *tx).await?;
+    match sqlx::query_file!("sql/retention/change.sql", what, day).fetch_one(&mut *tx).await {
+        Ok(_) => {
+            tx.commit().await?;
+            Ok(true)
         }
+        Err(error) if is_locked(&error) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// `lock_not_available`.
+fn is_locked(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).as_deref() == Some("55P03")
 }
