@@ -15,7 +15,7 @@ use crate::failure::Stop;
 use crate::ids::WorkspaceId;
 use crate::lease::Claim;
 use crate::registry::{Registry, Runnable};
-use crate::retry::{self, Retry};
+use crate::retry;
 use crate::run::boundary::Boundary;
 use crate::run::{Ended, Run, WhenEnded, World, refused};
 pub(crate) use conclude::CodeEnded;
@@ -134,10 +134,7 @@ async fn perform<A: Send + Sync + 'static>(
         Ok(runnable) => runnable,
         Err(error) => return Last::plain(Some(undecodable(job, &error))),
     };
-    let retry = match kind.retry() {
-        Retry::DEFAULT => world.retry,
-        own => own,
-    };
+    let retry = world.retry_of(kind.retry());
     let mut run = Run::new(app, world, job, retry, kind.plan());
     let ended = match run.recall(kind.retired()).await {
         Ok(()) => {

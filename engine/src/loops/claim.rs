@@ -178,11 +178,11 @@ impl Claimer {
     async fn run_once(&mut self, claim_first: bool) -> Result<Round, sqlx::Error> {
         let mut round = Round { claimed: 0, due_in: None };
         self.load_marks().await?;
-        if !claim_first && !self.queues.has_free_slot() {
-            // Whatever there is, it could not be taken.
-            return Ok(round);
-        }
         if !claim_first {
+            if !self.queues.has_free_slot() {
+                // Whatever there is, it could not be taken.
+                return Ok(round);
+            }
             round.due_in = self.look().await?;
         }
         if claim_first || round.due_in.is_some_and(|due| due.is_zero()) {

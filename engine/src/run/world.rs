@@ -6,6 +6,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 
 use crate::committer::Committer;
+use crate::config::WorkerConfig;
 use crate::lease::Lease;
 use crate::retry::Retry;
 use crate::secrets::Vault;
@@ -41,6 +42,34 @@ pub(crate) struct World {
     pub(crate) crash_points: Option<crate::testing::CrashPoints>,
     #[cfg(any(test, feature = "testing"))]
     pub(crate) replay: Option<super::replay::Replay>,
+}
+
+impl World {
+    /// That of a process which holds this lease and writes through this committer, without what seals.
+    pub(crate) fn new(
+        pool: PgPool,
+        committer: Committer,
+        lease: Arc<Lease>,
+        config: &WorkerConfig,
+    ) -> Self {
+        Self {
+            pool,
+            committer,
+            lease,
+            vault: None,
+            call_timeout: config.call_timeout,
+            retry: config.retry,
+            #[cfg(any(test, feature = "testing"))]
+            crash_points: None,
+            #[cfg(any(test, feature = "testing"))]
+            replay: None,
+        }
+    }
+
+    /// The policy of a kind: its own, or where it states none, that of the process.
+    pub(crate) fn retry_of(&self, own: Retry) -> Retry {
+        if own == Retry::DEFAULT { self.retry } else { own }
+    }
 }
 
 /// What an attempt's end needs to know of its steps.

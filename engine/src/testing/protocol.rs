@@ -102,16 +102,8 @@ impl<A: Send + Sync + 'static> Protocol<A> {
         let claimer =
             Claimer::start(pool.clone(), lives, begins, to_judge, registry.kinds(), config).await?;
         let judge = Judge::new(pool, Arc::clone(&lease), to_begin, Arc::default());
-        let world = run::World {
-            pool: pool.clone(),
-            committer: Committer::start(pool.clone(), lease.worker, CancellationToken::new()),
-            lease: Arc::clone(&lease),
-            vault: None,
-            call_timeout: config.call_timeout,
-            retry: config.retry,
-            crash_points: None,
-            replay: None,
-        };
+        let committer = Committer::start(pool.clone(), lease.worker, CancellationToken::new());
+        let world = run::World::new(pool.clone(), committer, Arc::clone(&lease), config);
         let stage = Stage { app, world, registry };
         let (heart, slots) = (None, HashMap::new());
         let pool = pool.clone();

@@ -9,7 +9,6 @@ use crate::failure::{Class, Failure, Stop};
 use crate::lease::{Claim, Lease};
 use crate::ops::RunHistory;
 use crate::registry::Kind;
-use crate::retry::Retry;
 use crate::run::{self, Ending, Replay, Run, Stopped};
 
 /// How far today's code came with what a run has stored.
@@ -71,16 +70,12 @@ impl<A: Send + Sync + 'static> World<A> {
             )
         });
         let lease = Lease::new(self.config.lease, Instant::now());
+        let pool = self.pool().clone();
+        // Nothing is ever handed to it.
+        let committer = Committer::start(pool.clone(), lease.worker, lease.ended.clone());
         let world = run::World {
-            pool: self.pool().clone(),
-            // Nothing is ever handed to it.
-            committer: Committer::start(self.pool().clone(), lease.worker, lease.ended.clone()),
-            lease,
-            vault: None,
-            call_timeout: self.config.call_timeout,
-            retry: self.config.retry,
-            crash_points: None,
             replay: Some(Replay::of(history)),
+            ..run::World::new(pool, committer, lease, &self.config)
         };
         let end = end(self.app.as_ref(), &world, kind, history).await;
         world.lease.end();
@@ -136,10 +131,7 @@ async fn end<A: Send + Sync + 'static>(
         Ok(runnable) => runnable,
         Err(error) => return Ended::Refused(misfit(&job.kind, &error)),
     };
-    let retry = match kind.retry() {
-        Retry::DEFAULT => world.retry,
-        own => own,
-    };
+    let retry = world.retry_of(kind.retry());
     let mut run = Run::new(app, world, &job, retry, kind.plan());
     let taken_up = run.recall_from(history, kind.retired());
     let mut ended = guarded(runnable.as_ref(), &mut run).await;

@@ -98,27 +98,15 @@ impl<A: Send + Sync + 'static> Worker<A> {
 
     /// What the attempts of an incarnation are run with.
     fn stage(&self, lease: &Arc<Lease>) -> Arc<Stage<A>> {
-        Arc::new(Stage {
-            app: Arc::clone(&self.app),
-            registry: Arc::clone(&self.registry),
-            world: self.world(lease),
-        })
-    }
-
-    /// What they share.
-    fn world(&self, lease: &Arc<Lease>) -> World {
-        World {
-            pool: self.pool.clone(),
-            committer: Committer::start(self.pool.clone(), lease.worker, lease.ended.clone()),
-            lease: Arc::clone(lease),
+        let pool = self.pool.clone();
+        let committer = Committer::start(pool.clone(), lease.worker, lease.ended.clone());
+        let world = World {
             vault: self.vault.clone(),
-            call_timeout: self.config.call_timeout,
-            retry: self.config.retry,
             #[cfg(any(test, feature = "testing"))]
             crash_points: self.crash_points.clone(),
-            #[cfg(any(test, feature = "testing"))]
-            replay: None,
-        }
+            ..World::new(pool, committer, Arc::clone(lease), &self.config)
+        };
+        Arc::new(Stage { app: Arc::clone(&self.app), registry: Arc::clone(&self.registry), world })
     }
 
     /// Introduces a new incarnation to the database.
