@@ -23,7 +23,8 @@ Options:
   --help            this text
 
 A run that is shortened, leaves out systems or brings adapters is a trial: its report goes to the state
-directory. Every other run writes BENCHMARKS.md and tests/bench/charts.";
+directory. Every other run writes BENCHMARKS.md, tests/bench/charts and the results that these tell,
+tests/bench/results.jsonl; rows that it did not measure are told as they stand there.";
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -61,6 +62,11 @@ impl Options {
     /// Where results and logs are kept.
     pub(crate) fn folder(&self) -> PathBuf {
         self.state.clone().unwrap_or_else(|| self.root.join(".state")).join("bench")
+    }
+
+    /// Where results are found: what was published, and every result of this machine, where new ones go.
+    pub(crate) fn results(&self) -> [PathBuf; 2] {
+        [self.root.join("tests/bench/results.jsonl"), self.folder().join("results.jsonl")]
     }
 }
 

@@ -19,6 +19,7 @@ mod run;
 mod statistics;
 mod systems;
 mod table;
+mod told;
 
 #[cfg(test)]
 mod testing;
@@ -31,8 +32,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use arguments::{Options, Request};
 use error::Error;
-use report::Scope;
 use results::Record;
+use told::Scope;
 
 /// What the program itself answers when its arguments make no sense.
 const EXIT_USAGE: u8 = 2;
@@ -66,7 +67,7 @@ async fn main() -> ExitCode {
 
 /// Measures until the end or a signal, and reports.
 async fn run(options: &Options) -> Result<(), Error> {
-    let file = options.folder().join("results.jsonl");
+    let [_, file] = options.results();
     let listen = |kind| signal(kind).map_err(Error::io("listen for", "signals".as_ref()));
     let (mut terminate, mut interrupt) =
         (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
@@ -77,14 +78,14 @@ async fn run(options: &Options) -> Result<(), Error> {
         _ = interrupt.recv() => return Err(Error::Interrupted),
     };
     let scope = if options.is_trial() { Scope::Run(&id) } else { Scope::Published };
-    report(options, &results::read(&file)?, scope)?;
+    report(options, &results::read_all(&options.results())?, scope)?;
     say(&format!("every result is in {}", file.display()));
     Ok(())
 }
 
 /// Reports what was published; where nothing was, the last trial.
 fn report_last(options: &Options) -> Result<(), Error> {
-    let records = results::read(&options.folder().join("results.jsonl"))?;
+    let records = results::read_all(&options.results())?;
     let runs = records.iter().filter_map(|record| match record {
         Record::Run(run) => Some(run),
         Record::Result(_) => None,
@@ -100,16 +101,15 @@ fn report_last(options: &Options) -> Result<(), Error> {
 /// Writes the report, and prints the ratios.
 fn report(options: &Options, records: &[Record], scope: Scope<'_>) -> Result<(), Error> {
     let trial = options.folder().join("trial");
-    let (page, charts, link) = match scope {
-        Scope::Published => {
-            let link = "tests/bench/charts";
-            (options.root.join("BENCHMARKS.md"), options.root.join(link), link)
-        }
-        Scope::Run(_) => (trial.join("BENCHMARKS.md"), trial.join("charts"), "charts"),
+    let [published, file] = options.results();
+    let (folder, link, results) = match scope {
+        Scope::Published => (&options.root, "tests/bench/charts", published),
+        Scope::Run(_) => (&trial, "charts", trial.join("results.jsonl")),
     };
     let report = report::make(&rows::load(&[])?, records, scope, link)
-        .ok_or_else(|| Error::NoResults { path: options.folder().join("results.jsonl") })?;
-    report.write(&page, &charts)?;
+        .ok_or(Error::NoResults { path: file })?;
+    let page = folder.join("BENCHMARKS.md");
+    report.write(&page, &folder.join(link), &results)?;
     say(&format!("the report is {}", page.display()));
     print(&report.ratios).map_err(Error::io("write to", "standard output".as_ref()))
 }

@@ -7,18 +7,10 @@ use std::path::Path;
 
 use crate::comparison::{self, Comparison};
 use crate::error::Error;
-use crate::results::{Measured, Record, Run};
+use crate::results::{self, Measured, Record, Run};
 use crate::rows::Row;
+use crate::told::{self, Scope, Told};
 use crate::{chart, document, table};
-
-/// Which results are told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scope<'a> {
-    /// Each row by the last whole run that measured it: systems are compared within one run only.
-    Published,
-    /// This run alone.
-    Run(&'a str),
-}
 
 /// A report that is not written yet.
 #[derive(Debug)]
@@ -28,13 +20,8 @@ pub(crate) struct Report {
     page: String,
     /// By the name of the row.
     charts: BTreeMap<String, String>,
-}
-
-/// A row with the results that are told of it.
-struct Told<'a> {
-    row: &'a Row,
-    run: &'a Run,
-    results: Vec<&'a Measured>,
+    /// What it was made of.
+    records: Vec<Record>,
 }
 
 /// Makes the report of all rows that have results. None where no row has any. `charts` is where the
@@ -45,15 +32,20 @@ pub(crate) fn make(
     scope: Scope<'_>,
     charts: &str,
 ) -> Option<Report> {
-    let told: Vec<Told<'_>> = rows.iter().filter_map(|row| told(row, records, scope)).collect();
+    let told: Vec<Told<'_>> =
+        rows.iter().filter_map(|row| told::told(row, records, scope)).collect();
     if told.is_empty() {
         return None;
     }
     let compared: Vec<(&Row, Vec<Comparison<'_>>)> =
         told.iter().map(|told| (told.row, comparison::of(told.row, &told.results))).collect();
     let ratios = table::ratios(&compared);
-    let mut report =
-        Report { ratios: ratios.clone(), page: String::new(), charts: BTreeMap::new() };
+    let mut report = Report {
+        ratios: ratios.clone(),
+        page: String::new(),
+        charts: BTreeMap::new(),
+        records: told::records(records, &told),
+    };
     if let (Scope::Run(_), Some(told)) = (scope, told.first()) {
         let kind = if told.run.trial { "A trial" } else { "One run" };
         report.add(&format!("**{kind}**, `bench {}`.\n\n", told.run.command));
@@ -75,43 +67,15 @@ const READING: &str = "\
 Medians of the rounds, in brackets the least and the greatest. A ratio is our median over the other's, in brackets \
 those of single rounds; with a target of at most (≤) less is better. The best peer is the one with the best median.";
 
-/// The results of a row: those of the run that is asked for, else of the last run that published it in
-/// all its rounds, else of the last that began to.
-fn told<'a>(row: &'a Row, records: &'a [Record], scope: Scope<'_>) -> Option<Told<'a>> {
-    let runs = records.iter().rev().filter_map(|record| match record {
-        Record::Run(run) => Some(run),
-        Record::Result(_) => None,
-    });
-    let results = |run: &Run| -> Vec<&'a Measured> {
-        let results = records.iter().filter_map(|record| match record {
-            Record::Result(measured) => Some(measured),
-            Record::Run(_) => None,
-        });
-        results.filter(|measured| measured.run == run.id && measured.row == row.name).collect()
-    };
-    let wanted = runs.filter(|run| match scope {
-        Scope::Published => !run.trial,
-        Scope::Run(id) => run.id == id,
-    });
-    let candidates = wanted.map(|run| Told { row, run, results: results(run) });
-    let mut candidates: Vec<Told<'_>> =
-        candidates.filter(|told| !told.results.is_empty()).collect();
-    let is_whole = |told: &Told<'_>| {
-        let last = row.rounds(told.run.rounds);
-        told.results.iter().any(|measured| measured.round == last)
-    };
-    let best = candidates.iter().position(is_whole).unwrap_or(0);
-    (best < candidates.len()).then(|| candidates.swap_remove(best))
-}
-
 impl Report {
-    /// Writes the page and its charts.
-    pub(crate) fn write(&self, page: &Path, charts: &Path) -> Result<(), Error> {
+    /// Writes the page and its charts, and the results that it tells.
+    pub(crate) fn write(&self, page: &Path, charts: &Path, results: &Path) -> Result<(), Error> {
         fs::create_dir_all(charts).map_err(Error::io("create", charts))?;
         for (name, svg) in &self.charts {
             let path = charts.join(format!("{name}.svg"));
             fs::write(&path, svg).map_err(Error::io("write", &path))?;
         }
+        results::replace(results, &self.records)?;
         document::write(page, &self.page)
     }
 
@@ -242,9 +206,11 @@ mod tests {
             assert!(report.page.contains(part), "{part}: {}", report.page);
         }
         let folder = Folder::new();
-        let (page, charts) = (folder.path().join("B.md"), folder.path().join("charts"));
-        report.write(&page, &charts).unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let (page, charts, results) = (at("B.md"), at("charts"), at("results.jsonl"));
+        report.write(&page, &charts, &results).unwrap();
         assert!(fs::read_to_string(charts.join("drain.svg")).unwrap().starts_with("<svg"));
         assert!(fs::read_to_string(page).unwrap().contains("tests/peers"));
+        assert_eq!(results::read(&results).unwrap(), all);
     }
 }

@@ -1,5 +1,6 @@
 //! The results, one JSON object a line, so that a report can be made again.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -53,6 +54,16 @@ pub(crate) struct Measured {
     pub(crate) seconds: f64,
     #[serde(flatten)]
     pub(crate) outcome: Outcome,
+}
+
+impl Record {
+    /// Which one it is: that of a run, or of a run's round, row and system.
+    fn key(&self) -> (&str, Option<(usize, &str, &str)>) {
+        match self {
+            Self::Run(run) => (&run.id, None),
+            Self::Result(of) => (&of.run, Some((of.round, &of.row, &of.system))),
+        }
+    }
 }
 
 /// The file that records are appended to.
@@ -112,6 +123,21 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Record>, Error> {
     Ok(records)
 }
 
+/// The records of several files as one list, the runs in the order of time; one that is in more than one is told once.
+pub(crate) fn read_all(paths: &[PathBuf]) -> Result<Vec<Record>, Error> {
+    let files = paths.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+    let of_all = files.iter().flatten();
+    let records: BTreeMap<_, _> = of_all.map(|record| (record.key(), record)).collect();
+    Ok(records.into_values().cloned().collect())
+}
+
+/// Writes a file anew.
+pub(crate) fn replace(path: &Path, records: &[Record]) -> Result<(), Error> {
+    let lines = records.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
+    let lines = lines.map_err(|error| Error::io("write", path)(error.into()))?;
+    fs::write(path, format!("{}\n", lines.join("\n"))).map_err(Error::io("write", path))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,5 +184,21 @@ mod tests {
         fs::write(&path, format!("{line}\nrate 5\n{line}\n")).unwrap();
         let error = read(&path).unwrap_err().to_string();
         assert!(error.contains("line 2"), "{error}");
+    }
+
+    #[test]
+    fn of_two_files_a_record_is_told_once_and_the_runs_in_order() {
+        let folder = Folder::new();
+        let at = |name: &str| folder.path().join(name);
+        let of = |id: &str, rate| {
+            let result = measured("drain", "autopilot", Role::Ours, rate);
+            let result = Measured { run: id.to_owned(), ..result };
+            [Record::Run(run(id)), Record::Result(result)]
+        };
+        let (early, late) = (of("a", 1.0), of("b", 2.0));
+        replace(&at("published"), &late).unwrap();
+        replace(&at("here"), &[late.clone(), early.clone()].concat()).unwrap();
+        let all = read_all(&[at("published"), at("missing"), at("here")]).unwrap();
+        assert_eq!(all, [early, late].concat());
     }
 }

@@ -233,7 +233,7 @@ async fn roster(options: &Options, rows: &[Row]) -> Result<Roster, Error> {
     Ok(roster)
 }
 
-/// The arguments of a drain of this kind of run, and the rates of earlier ones.
+/// The arguments of a drain of this kind of run, and the rates of earlier ones on this machine.
 fn known_drains(options: &Options, file: &Path) -> Result<(Arguments, Drains), Error> {
     let row = rows::load(&["drain".to_owned()])?.into_iter().next();
     let arguments = row.map(|row| row.arguments(options.quick)).unwrap_or_default();
@@ -258,6 +258,7 @@ async fn commit(root: &Path) -> Option<String> {
         ".",
         ":!BENCHMARKS.md",
         ":!tests/bench/charts",
+        ":!tests/bench/results.jsonl",
     ];
     let changed = git(root, &status).await?;
     Some(if changed.is_empty() { commit } else { format!("{commit}-dirty") })
