@@ -38,6 +38,10 @@ WITH guard AS MATERIALIZED (
     SELECT i.id, i.workspace, i.kind, $12, i.plan::jsonb, engine.now()
     FROM input i
     WHERE i.plan IS NOT NULL AND i.id IN (SELECT id FROM inserted)
+), sequences AS (
+    INSERT INTO engine.sequence (key, job, holds)
+    SELECT own.key, i.id, own.holds FROM input i, engine.sequences(i.limits::json) own
+    WHERE i.id IN (SELECT id FROM inserted) ORDER BY i.place
 ), tags AS (
     INSERT INTO engine.tag (tag, at, job) SELECT t.tag, engine.now(), t.job FROM unnest($18::text[], $19::uuid[]) AS t(tag, job)
     WHERE t.job IN (SELECT id FROM inserted)

@@ -1,4 +1,4 @@
-//! Limits: how many jobs of a key run at a time, and how many begin in a time, over the whole fleet.
+//! Limits: how many jobs of a key run at a time, how many begin in a time, and in which order, over the whole fleet.
 
 pub(crate) mod judge;
 pub(crate) mod places;
@@ -10,14 +10,17 @@ use serde::{Deserialize, Serialize};
 /// The longest key, in bytes.
 const LONGEST_KEY: usize = 512;
 
+/// What the keys begin with of those that run in order: theirs are others than those of other limits.
+const ORDER: &str = "order/";
+
 /// At most so many limits a job.
 const MOST: usize = 8;
 
 /// What a key allows, over all processes. A job that has several begins when all of them allow it; each job is judged by
 /// the numbers that it brings itself.
 ///
-/// A job counts while an attempt of it runs, not while it sleeps, waits or is retried later. What counts is derived from the
-/// running jobs, so no crash can leak it.
+/// Except [in order](Self::in_order), a job counts while an attempt of it runs, not while it sleeps, waits or is retried later.
+/// What counts is derived from the jobs that there are, so no crash can leak it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limit {
     pub(crate) key: String,
@@ -41,6 +44,10 @@ pub(crate) enum Rule {
         /// How many turns may be taken at once by somebody who has taken none for long.
         burst: u32,
     },
+    Order {
+        /// Who is set aside does not hold up those behind him.
+        may_be_passed: bool,
+    },
 }
 
 impl Limit {
@@ -60,7 +67,28 @@ impl Limit {
         Self { key: key.into(), rule: Rule::Rate { interval, burst: 1 } }
     }
 
-    /// Lets a key that has rested begin so many at once; 1 where nothing is said. It says nothing about concurrency.
+    /// Jobs with this key run one after another, in the order in which they were enqueued, whatever their priorities: the next one
+    /// begins when the one before has ended, and waits through its sleeps, waits, retries and crashes, and through the time until
+    /// it is due. Of two that are enqueued at the same moment, the one whose transaction commits first may be the first.
+    ///
+    /// One that is set aside as a dead letter holds up those behind it until it is retried and ends, or is cancelled;
+    /// [`may_be_passed`](Self::may_be_passed) says otherwise. What is put back after its end, or forked, comes last.
+    #[must_use]
+    pub fn in_order(key: impl Into<String>) -> Self {
+        Self { key: format!("{ORDER}{}", key.into()), rule: Rule::Order { may_be_passed: false } }
+    }
+
+    /// Where jobs run in order: when this one is set aside, those behind it go on, and it comes last when it is put back. It says
+    /// nothing about other limits.
+    #[must_use]
+    pub const fn may_be_passed(mut self) -> Self {
+        if let Rule::Order { may_be_passed } = &mut self.rule {
+            *may_be_passed = true;
+        }
+        self
+    }
+
+    /// Lets a key that has rested begin so many at once; 1 where nothing is said. It says nothing about other limits.
     #[must_use]
     pub const fn burst(mut self, turns: u32) -> Self {
         if let Rule::Rate { burst, .. } = &mut self.rule {
@@ -85,6 +113,16 @@ impl Limit {
         matches!(self.rule, Rule::Concurrency { .. })
     }
 
+    /// Whether somebody else may wait until a job that begins has ended.
+    pub(crate) const fn holds_up(&self) -> bool {
+        self.takes_place() || self.is_order()
+    }
+
+    /// Whether its jobs run one after another.
+    pub(crate) const fn is_order(&self) -> bool {
+        matches!(self.rule, Rule::Order { .. })
+    }
+
     /// The most that `limits` of one job say about themselves: what is wrong, a sentence.
     pub(crate) fn problem(limits: &[Self]) -> Option<String> {
         if limits.len() > MOST {
@@ -95,6 +133,7 @@ impl Limit {
 
     fn own_problem(&self) -> Option<String> {
         let Self { key, rule } = self;
+        let key = key.strip_prefix(ORDER).filter(|_| self.is_order()).unwrap_or(key);
         if key.is_empty() || key.len() > LONGEST_KEY {
             return Some(format!(
                 "the key of a limit has {} bytes; it needs 1 to {LONGEST_KEY}",
@@ -117,7 +156,7 @@ impl Limit {
             Rule::Rate { interval, .. } if *interval > LONGEST_INTERVAL => {
                 Some(format!("the limit {key:?} has less than one turn in 30 days"))
             }
-            Rule::Concurrency { .. } | Rule::Rate { .. } => None,
+            Rule::Concurrency { .. } | Rule::Rate { .. } | Rule::Order { .. } => None,
         }
     }
 
@@ -146,11 +185,13 @@ mod tests {
             Limit::concurrency("workspace/7", 2),
             Limit::rate("pair/1/2", 1, 6 * SECOND),
             Limit::rate("number/1", 80, SECOND).burst(5),
+            Limit::in_order("member/3"),
+            Limit::in_order("log").may_be_passed(),
         ];
         let text = serde_json::to_string(&limits).unwrap();
         assert_eq!(
             text,
-            r#"[{"key":"workspace/7","at_a_time":2},{"key":"pair/1/2","interval":6000000,"burst":1},{"key":"number/1","interval":12500,"burst":5}]"#
+            r#"[{"key":"workspace/7","at_a_time":2},{"key":"pair/1/2","interval":6000000,"burst":1},{"key":"number/1","interval":12500,"burst":5},{"key":"order/member/3","may_be_passed":false},{"key":"order/log","may_be_passed":true}]"#
         );
         assert_eq!(serde_json::from_str::<Vec<Limit>>(&text).unwrap(), limits);
         assert_eq!(Limit::problem(&limits), None);
@@ -167,6 +208,8 @@ mod tests {
             (Limit::concurrency("", 1), "0 bytes"),
             (Limit::concurrency("k".repeat(10_000), 1), "10000 bytes"),
             (Limit::concurrency("a\0b", 1), "NUL"),
+            (Limit::in_order(""), "0 bytes"),
+            (Limit::in_order("k".repeat(513)), "513 bytes"),
         ];
         for (limit, says) in wrong {
             let problem = Limit::problem(&[limit]).unwrap();

@@ -16,6 +16,7 @@ mod events;
 mod failover;
 mod forks;
 mod grouped;
+mod in_order;
 mod isolation;
 mod l01_claim;
 mod l02_fence;

@@ -1,6 +1,6 @@
 -- Lets those who stand aside for the keys $1, whose rows are locked, try again: as many as there is room for, by what the
--- first of them says, the best and oldest first. Returns where they stand now.
--- Moves: aside -> ready. Index: job_blocked, slot_pkey, job_pkey.
+-- first of them says, the best and oldest first; of a sequence, whose turn it is. Returns where they stand now.
+-- Moves: aside -> ready. Index: job_blocked, slot_pkey, job_pkey, sequence_begun, sequence_pkey, dead_letter_pkey.
 WITH room AS MATERIALIZED (
     SELECT key.key, first.at_a_time - (
         SELECT count(*) FROM engine.slot s JOIN engine.job j ON j.id = s.job AND j.state = 1 AND j.token = s.token WHERE s.key = key.key
@@ -16,7 +16,10 @@ WITH room AS MATERIALIZED (
         SELECT j.id FROM engine.job j WHERE j.blocked_on = 'limit:' || room.key ORDER BY j.priority, j.created_at
         LIMIT greatest(room.free, 0) FOR UPDATE SKIP LOCKED
     ) best
+), first AS MATERIALIZED (
+    SELECT j.id FROM unnest($1::text[]) AS key(key) JOIN engine.job j ON j.id = engine.first_of(key.key) AND j.blocked_on = 'limit:' || key.key
+    FOR UPDATE OF j SKIP LOCKED
 )
 UPDATE engine.job j SET lane = j.priority, share = CASE WHEN j.takes_turns THEN engine.share(j.workspace) ELSE 0 END, run_at = engine.clock(), blocked_on = NULL
-WHERE j.id = ANY (ARRAY(SELECT id FROM next))
+WHERE j.id = ANY (ARRAY(SELECT id FROM next UNION ALL SELECT id FROM first))
 RETURNING j.queue, j.lane, j.share

@@ -3,7 +3,7 @@
 -- the keys $13 that nobody has any more are forgotten. The commit waits for the disk as little as a claim's does. Returns
 -- which of those that are to begin, $14-$15, are still ours. What is unique is marked as begun, which is when nobody replaces
 -- it any more, and those that $16 says give back their unique keys.
--- Moves: running -> ready; the attempt is not counted. Index: job_pkey, slot_pkey, limiter_pkey.
+-- Moves: running -> ready; the attempt is not counted. Index: job_pkey, slot_pkey, limiter_pkey, sequence_job.
 WITH lax AS MATERIALIZED (
     SELECT set_config('synchronous_commit', 'off', true)
 ), taken AS (
@@ -27,6 +27,8 @@ WITH lax AS MATERIALIZED (
     FROM unnest($14::uuid[], $15::bigint[], $16::boolean[]) AS i(id, token, gives_back)
     WHERE j.id = ANY ($14) AND j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1) AND j.unique_key IS NOT NULL
     RETURNING j.id
+), firsts AS (
+    UPDATE engine.sequence s SET begun = true WHERE s.job = ANY ($14) AND NOT s.begun
 ), forgotten AS (
     DELETE FROM engine.slot s WHERE s.key = ANY ($13::text[]) AND s.job <> ALL ($3)
     AND NOT EXISTS (SELECT FROM engine.job j WHERE j.id = s.job AND j.state = 1 AND j.token = s.token)

@@ -9,6 +9,9 @@ WITH letter AS (
      WHERE id = $1 AND outcome IN ('degraded', 'cancelled')
        AND NOT EXISTS (SELECT FROM letter) AND NOT EXISTS (SELECT FROM engine.job WHERE id = $1)
      ORDER BY finished_at DESC LIMIT 1)
+), passed AS (
+    -- Who could be passed comes after those who have.
+    DELETE FROM engine.sequence WHERE job = $1 AND NOT holds
 ), reviewed AS (
     -- A step of unknown outcome was looked at by whoever retries: it may begin again.
     UPDATE engine.step SET state = 'failed' WHERE job = $1 AND born = (SELECT created_at FROM letter) AND state = 'started'

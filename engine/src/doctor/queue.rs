@@ -38,7 +38,13 @@ pub async fn queue(pool: &PgPool) -> Result<Vec<Finding>, sqlx::Error> {
     } else {
         Finding::warning(
             "dead letters",
-            format!("{} wait for a person", seen.dead_letters),
+            match seen.held_up {
+                0 => format!("{} wait for a person", seen.dead_letters),
+                held_up => format!(
+                    "{} wait for a person and hold up {held_up} that come after them in order",
+                    seen.dead_letters
+                ),
+            },
             "see `autopilot jobs list`: each names its next action",
         )
     };

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
 
 use super::{Limit, Rule};
 
@@ -13,6 +14,8 @@ pub(crate) struct Standing {
     pub(crate) running: u32,
     /// When its next turn is, if none is taken in advance: the theoretical arrival time of the generic cell rate algorithm.
     pub(crate) next_turn: Option<DateTime<Utc>>,
+    /// Whose turn it is, where they run one after another.
+    pub(crate) first: Option<Uuid>,
 }
 
 /// What becomes of a job that was claimed.
@@ -28,6 +31,7 @@ pub(crate) enum Verdict {
 
 /// Judges one job, and notes what it was given. All or nothing: what one key refuses costs it nothing of the others.
 pub(crate) fn judge(
+    job: Uuid,
     limits: &[Limit],
     has_turn: bool,
     standings: &mut HashMap<String, Standing>,
@@ -37,9 +41,13 @@ pub(crate) fn judge(
         standings.get(key).copied().unwrap_or_default()
     };
     for limit in limits {
-        if let Rule::Concurrency { at_a_time, .. } = limit.rule
-            && of(standings, &limit.key).running >= at_a_time
-        {
+        let standing = of(standings, &limit.key);
+        let has_room = match limit.rule {
+            Rule::Concurrency { at_a_time, .. } => standing.running < at_a_time,
+            Rule::Order { .. } => standing.first.is_none_or(|first| first == job),
+            Rule::Rate { .. } => true,
+        };
+        if !has_room {
             return Verdict::Aside(limit.key.clone());
         }
     }
@@ -93,7 +101,7 @@ mod tests {
     }
 
     fn judged(limits: &[Limit], standings: &mut HashMap<String, Standing>, now: i64) -> Verdict {
-        judge(limits, false, standings, at(now))
+        judge(Uuid::nil(), limits, false, standings, at(now))
     }
 
     #[test]
@@ -111,7 +119,7 @@ mod tests {
         let verdicts: Vec<Verdict> = (0..3).map(|_| judged(&pair, &mut standings, 0)).collect();
         assert_eq!(verdicts, [Verdict::Run, Verdict::At(at(6_000)), Verdict::At(at(12_000))]);
         // Its turn has come: it takes no other.
-        assert_eq!(judge(&pair, true, &mut standings, at(6_000)), Verdict::Run);
+        assert_eq!(judge(Uuid::nil(), &pair, true, &mut standings, at(6_000)), Verdict::Run);
         assert_eq!(judged(&pair, &mut standings, 6_000), Verdict::At(at(18_000)));
     }
 
@@ -130,10 +138,22 @@ mod tests {
     #[test]
     fn what_one_key_refuses_costs_nothing_of_the_others() {
         let both = [Limit::rate("rate", 1, Duration::from_secs(6)), Limit::concurrency("full", 1)];
-        let full = Standing { running: 1, next_turn: None };
+        let full = Standing { running: 1, ..Standing::default() };
         let mut standings = HashMap::from([("full".to_owned(), full)]);
         assert_eq!(judged(&both, &mut standings, 0), Verdict::Aside("full".to_owned()));
         assert_eq!(standings, HashMap::from([("full".to_owned(), full)]));
+    }
+
+    #[test]
+    fn in_order_only_the_first_begins_and_takes_no_turn_of_another_limit_before() {
+        let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let limits = [Limit::in_order("k"), Limit::rate("rate", 1, Duration::from_secs(6))];
+        let first = Standing { first: Some(one), ..Standing::default() };
+        let mut standings = HashMap::from([("order/k".to_owned(), first)]);
+        let behind = judge(other, &limits, false, &mut standings, at(0));
+        assert_eq!(behind, Verdict::Aside("order/k".to_owned()));
+        assert_eq!(standings.len(), 1, "no turn was taken");
+        assert_eq!(judge(one, &limits, false, &mut standings, at(0)), Verdict::Run);
     }
 
     #[test]

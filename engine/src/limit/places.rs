@@ -7,7 +7,7 @@ use crate::loops::hints::Hint;
 use crate::loops::lanes::LaneId;
 use crate::loops::listen::send_all;
 
-/// The attempts of these jobs have ended, in the caller's transaction, which has locked them: whoever stands aside for a place
+/// The attempts of these jobs, or they themselves, have ended, in the caller's transaction, which has locked them: whoever stands aside for a place
 /// that they had, or for one of these `keys`, tries again. Says where there is work now, for hints after the commit.
 pub(crate) async fn leave(
     conn: &mut PgConnection,
@@ -36,6 +36,7 @@ async fn call(conn: &mut PgConnection, keys: &[String]) -> Result<Vec<Hint>, sql
 /// Goes through all keys that somebody stands aside for, and lets in whoever there is room for: what a process that died had,
 /// or what was missed in any other way. Forgets keys that are not used any more.
 pub(crate) async fn sweep(pool: &PgPool) -> Result<(), sqlx::Error> {
+    sqlx::query_file!("sql/limit/forget_sequences.sql").execute(pool).await?;
     let mut last = String::new();
     loop {
         let keys =

@@ -101,25 +101,46 @@ async fn settle(
     let keys: Vec<&str> = keys.into_iter().collect();
     let mut tx = conn.begin().await?;
     sqlx::query_file!("sql/limit/lock.sql", &keys as &[&str]).execute(&mut *tx).await?;
+    let sequences = enter(&mut tx, batch).await?;
     let rows =
-        sqlx::query_file!("sql/limit/standings.sql", &keys as &[&str]).fetch_all(&mut *tx).await?;
+        sqlx::query_file!("sql/limit/standings.sql", &keys as &[&str], &sequences as &[&str])
+            .fetch_all(&mut *tx)
+            .await?;
     // Every job here has a key, and every key a row by now.
     let Some(now) = rows.first().map(|row| row.now) else { return Ok(HashSet::new()) };
     let mut standings: HashMap<String, Standing> = rows
         .into_iter()
         .map(|row| {
             let running = u32::try_from(row.running).unwrap_or(u32::MAX);
-            (row.key, Standing { running, next_turn: row.next_turn })
+            (row.key, Standing { running, next_turn: row.next_turn, first: row.first })
         })
         .collect();
     let mut columns = Columns::default();
     for job in batch {
-        columns.push(job, judge(&job.limits, job.has_turn, &mut standings, now));
+        let id = job.ticket.job.claim.job.uuid();
+        columns.push(job, judge(id, &job.limits, job.has_turn, &mut standings, now));
     }
     columns.turns(&standings);
     let begin = columns.write(&mut tx, worker, &keys).await?;
     tx.commit().await?;
     Ok(begin)
+}
+
+/// Sees to it that who runs in order stands in line; the keys of their sequences.
+async fn enter<'b>(
+    conn: &mut PgConnection,
+    batch: &'b [Limited],
+) -> Result<Vec<&'b str>, sqlx::Error> {
+    let (jobs, sequences): (Vec<Uuid>, Vec<&str>) = batch
+        .iter()
+        .flat_map(|job| job.limits.iter().map(|limit| (job.ticket.job.claim.job, limit)))
+        .filter(|(_, limit)| limit.is_order())
+        .map(|(job, limit)| (job.uuid(), limit.key.as_str()))
+        .unzip();
+    if !jobs.is_empty() {
+        sqlx::query_file!("sql/limit/enter.sql", &jobs).execute(conn).await?;
+    }
+    Ok(sequences)
 }
 
 /// What was judged, as columns.

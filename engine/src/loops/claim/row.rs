@@ -67,7 +67,7 @@ impl Row {
             crashes: self.crashes,
             begun: self.step.map(|step| (step, self.starts)),
             foreseen: None,
-            limited: limits.iter().any(Limit::takes_place),
+            limited: limits.iter().any(Limit::holds_up),
             family: rare.wakes.and_then(Family::of).map(Box::new),
             payload: self.payload,
         };
