@@ -11,19 +11,18 @@ use std::time::Duration;
 use futures_util::FutureExt;
 
 use crate::committer::{Change, CommitError, Committer, Dead, Family, Finish, Ownership};
-use crate::failure::Stop;
+use crate::enqueue::sealed;
+use crate::failure::{Failure, Stop};
 use crate::ids::WorkspaceId;
 use crate::lease::Claim;
-use crate::registry::{Registry, Runnable};
+use crate::registry::{Kind, Registry, Runnable};
 use crate::retry;
 use crate::run::boundary::Boundary;
 use crate::run::{Ended, Run, WhenEnded, World, refused};
 pub(crate) use conclude::CodeEnded;
-#[cfg(any(test, feature = "testing"))]
-pub(crate) use conclude::misfit;
 pub use error::AttemptError;
 
-use conclude::{conclude, dead, panic_text, panicked, undecodable, unknown_kind};
+use conclude::{conclude, dead, misfit, panic_text, panicked, unknown_kind};
 
 /// How long a job whose checkpoints could not be read waits before it is taken up again.
 const RESUME_PAUSE: Duration = Duration::from_millis(500);
@@ -130,9 +129,12 @@ async fn perform<A: Send + Sync + 'static>(
     let Some(kind) = registry.get(&job.kind) else {
         return Last::plain(Some(unknown_kind(job)));
     };
-    let runnable = match kind.decode(&job.payload) {
+    let runnable = match decode(world, kind, job).await {
         Ok(runnable) => runnable,
-        Err(error) => return Last::plain(Some(undecodable(job, &error))),
+        Err(failure) if failure.class.retries() => {
+            return Last::plain(Some(not_taken_up(job, &failure)));
+        }
+        Err(failure) => return Last::plain(Some(dead(job, Dead::Undecodable, failure))),
     };
     let retry = world.retry_of(kind.retry());
     let mut run = Run::new(app, world, job, retry, kind.plan());
@@ -143,15 +145,10 @@ async fn perform<A: Send + Sync + 'static>(
                 () = unwanted => None,
                 ended = guarded(runnable.as_ref(), &mut run) => Some(ended),
             };
-            ended.unwrap_or_else(|| CodeEnded::Stopped(Err(Stop::Failed(run.dropped()))))
+            ended.unwrap_or_else(|| CodeEnded::Stopped(Err(run.dropped().into())))
         }
         Err(Stop::Failed(failure)) if failure.class.retries() => {
-            // Nothing of the job has run: that its checkpoints could not be read costs it no attempt.
-            tracing::warn!(job = %job.claim.job, %failure, "could not be taken up, trying again");
-            let mut change = Change::of(job.claim);
-            let delay = RESUME_PAUSE.mul_f64(0.5 + retry::random());
-            change.finish = Some(Finish::Again { delay, counts: false, crashed: false });
-            return Last::plain(Some(change));
+            return Last::plain(Some(not_taken_up(job, &failure)));
         }
         Err(stop) => CodeEnded::Stopped(Err(stop)),
     };
@@ -164,8 +161,40 @@ async fn perform<A: Send + Sync + 'static>(
         }
         CodeEnded::Stopped(_) | CodeEnded::Panicked(_) | CodeEnded::Undone(_) => ended,
     };
-    let (change, ending, then) = run.into_last_change();
+    let (mut change, ending, then) = run.into_last_change();
+    let ended = match ended {
+        CodeEnded::Stopped(Ok(())) => CodeEnded::Stopped(seal(world, &mut change).await),
+        CodeEnded::Stopped(_) | CodeEnded::Panicked(_) | CodeEnded::Undone(_) => ended,
+    };
     Last { change: conclude(job, retry, ended, change, ending), then }
+}
+
+/// Seals what goes out with a good end, where its kind is sealed.
+async fn seal(world: &World, change: &mut Change) -> crate::failure::Result {
+    for job in change.extras.iter_mut().flat_map(|extras| &mut extras.enqueue) {
+        *job = world.sealed(job.clone()).await?;
+    }
+    Ok(())
+}
+
+/// The job, from its payload.
+pub(crate) async fn decode<A>(
+    world: &World,
+    kind: &dyn Kind<A>,
+    job: &Claimed,
+) -> Result<Box<dyn Runnable<A>>, Failure> {
+    let vault = world.vault.as_ref();
+    let payload = sealed::unseal(vault, job.workspace, &job.kind, &job.payload).await?;
+    kind.decode(&payload).map_err(|error| misfit(&job.kind, &error))
+}
+
+/// Nothing of the job has run: that it could not be read costs it no attempt.
+fn not_taken_up(job: &Claimed, failure: &Failure) -> Change {
+    tracing::warn!(job = %job.claim.job, %failure, "could not be taken up, trying again");
+    let mut change = Change::of(job.claim);
+    let delay = RESUME_PAUSE.mul_f64(0.5 + retry::random());
+    change.finish = Some(Finish::Again { delay, counts: false, crashed: false });
+    change
 }
 
 /// Runs the code of the job; a panic of it is an end like others.

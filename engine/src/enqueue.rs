@@ -3,6 +3,7 @@
 mod enqueuer;
 mod insert;
 mod new_job;
+pub(crate) mod sealed;
 mod tags;
 
 use std::collections::{HashMap, HashSet};
@@ -118,6 +119,11 @@ async fn enqueue_and(
     jobs: &[&NewJob],
     along: &Along<'_>,
 ) -> Result<Vec<Enqueued>, EnqueueError> {
+    if let Some(open) = jobs.iter().find(|job| job.open) {
+        let problem =
+            "its kind is sealed; `.sealed(&vault).await?` before it is enqueued".to_owned();
+        return Err(EnqueueError::Invalid { kind: open.kind.clone(), problem });
+    }
     if jobs.iter().all(|job| job.is_bare()) {
         insert::insert_plain(conn, jobs, along).await?;
         return Ok(jobs.iter().map(|job| Enqueued::New(job.id)).collect());

@@ -39,6 +39,10 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// refused: it looks the same whether the step was taken out or renamed, and a renamed one would be done a second time.
     const RETIRED: &'static [&'static str] = &[];
 
+    /// Whether the payload is sealed with the workspace's key wherever it is stored, see [`NewJob::sealed`](crate::NewJob::sealed). Keys, tags and limits
+    /// are not, nor are outputs: a step says of itself that its output is [`sealed`](crate::Step::sealed).
+    const SEALED: bool = false;
+
     /// The tenant whose rows the job touches.
     fn workspace(&self) -> WorkspaceId {
         WorkspaceId::NONE

@@ -24,6 +24,7 @@ mod tests;
 mod vault;
 
 pub use error::VaultError;
+pub(crate) use error::no_keyring;
 pub use keyring::{Keyring, KeyringError};
 pub use place::Place;
 pub use vault::Vault;

@@ -54,7 +54,7 @@ impl Job for Parent {
             }
             number => {
                 let number = number.parse().unwrap();
-                run.spawn("spawn", &Tenfold { number })?;
+                run.spawn("spawn", &Tenfold { number }).await?;
                 run.step("beside", async |at| at.app.call("beside", &at.key)).await?;
                 let tenfold: u32 = run.join("join", "spawn").await?;
                 run.app.note(&format!("got {tenfold}"));

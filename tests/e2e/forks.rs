@@ -2,12 +2,11 @@
 
 mod unusual;
 
-use autopilot_engine::secrets::{Keyring, Vault};
 use autopilot_engine::{
     Class, Failure, Job, JobId, Limit, Planned, Priority, Registry, Result, Run, Step, Unique,
     WorkspaceId, ops,
 };
-use autopilot_tests::{Lab, Script, Studio, World, eventually};
+use autopilot_tests::{Lab, Script, Studio, World, eventually, vault};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

@@ -50,6 +50,7 @@ mod replay;
 mod rescue_races;
 mod retention;
 mod retries;
+mod sealed;
 mod stale_statistics;
 mod starting;
 mod state_machine;

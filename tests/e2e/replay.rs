@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use autopilot_engine::secrets::{Keyring, Vault};
 use autopilot_engine::testing::{ReplayEnd, Replayed};
 use autopilot_engine::{
     Class, Failure, Job, Outcome, Planned, Registry, Result, Run, Step, Stop, ops,
 };
-use autopilot_tests::{Lab, World};
+use autopilot_tests::{Lab, World, vault};
 use serde::{Deserialize, Serialize};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
@@ -59,7 +58,7 @@ async fn ordered(order: &str, run: &mut Run<'_, Lab>, pay: Step) -> Result {
         .await?;
     assert_eq!((paid.as_str(), gift), ("4.50", Outcome::Skipped));
     run.sleep("rest", DAY).await?;
-    run.spawn("child", &Postcard {})?;
+    run.spawn("child", &Postcard {}).await?;
     run.transact("ship", async |_| match order {
         "sold out" => Err(Failure::new(Class::ProvisioningError, "sold_out", "it says no").into()),
         _ => Ok(7_u64),
@@ -132,9 +131,7 @@ async fn world<J: Job<App = Lab>>() -> World<Lab> {
 /// What a run has stored: through JSON, as from a file. `whole` runs over the days that it takes.
 async fn history<J: Job<App = Lab>>(job: &J, whole: bool) -> ops::RunHistory {
     let mut world = world::<J>().await;
-    let ring = "k1:5fd67f1379d6ea27c420410a98777c16bdca2bce2b2cecacb5ca15dddd975b81".to_owned();
-    let ring = Keyring::parse(&ring.into()).unwrap();
-    world.vault = Some(Vault::open(world.pool(), ring).await.unwrap());
+    world.vault = Some(vault(world.pool()).await);
     let run = world.enqueue(job).await;
     if whole {
         world.drain_all().await;

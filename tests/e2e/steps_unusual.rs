@@ -1,8 +1,7 @@
 //! Outputs and names that a step should not have, and outputs that nobody may read.
 
-use autopilot_engine::secrets::{Keyring, Vault};
 use autopilot_engine::{Class, Failure, JobId, Result, Run, Step};
-use autopilot_tests::{Inside, Lab, PlannedScript, Running, Script, World};
+use autopilot_tests::{Inside, Lab, PlannedScript, Running, Script, World, vault};
 
 const CODE: &str = "SELECT failure->>'code' FROM engine.dead_letter";
 
@@ -42,9 +41,7 @@ async fn a_sealed_output_is_nowhere_to_be_read_and_comes_back_whole() {
         })
     })
     .await;
-    let ring = "k1:5fd67f1379d6ea27c420410a98777c16bdca2bce2b2cecacb5ca15dddd975b81".to_owned();
-    let ring = Keyring::parse(&ring.into()).unwrap();
-    world.vault = Some(Vault::open(world.pool(), ring).await.unwrap());
+    world.vault = Some(vault(world.pool()).await);
     world.enqueue(&Script::default()).await;
     world.drain_all().await;
     assert_eq!(world.app.calls(), ["token", "use", "use"], "read back, not asked for again");

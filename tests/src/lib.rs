@@ -20,6 +20,7 @@ mod proxy;
 pub mod storm;
 mod studio;
 mod tally;
+mod vault;
 
 pub use autopilot_engine::testing::{
     PATIENCE, Process, World, crash_at_every_step, eventually, repeat_every_step,
@@ -34,3 +35,4 @@ pub use listening::listening;
 pub use proxy::{Cut, Proxy};
 pub use studio::{LOOK_AGAIN, Providers, Studio, bought_once};
 pub use tally::{Said, Tally};
+pub use vault::vault;

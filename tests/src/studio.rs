@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use autopilot_engine::ops::runs::{self, RunDetails};
-use autopilot_engine::secrets::{Keyring, Vault};
 use autopilot_engine::{Job, WorkspaceId};
 use autopilot_sandbox::{BundleStatus, Checkout, Credentials, Options, Sandbox, Summary};
 use autopilot_workflows::app::{App, MailServer, Settings, WhatsAppLine, registry};
@@ -21,6 +20,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use autopilot_engine::testing::World;
+
+use crate::vault::vault;
 
 /// The longest call, unless a test waits for calls to time out: a loaded machine is slow.
 const CALL: Duration = Duration::from_secs(6);
@@ -82,10 +83,7 @@ impl Studio {
         let app = app(&sandbox, call);
         let mut world = World::new(app, registry(), &[&autopilot_workflows::MIGRATOR]).await;
         world.config.queues = ["provisioning", "webhooks"].map(|name| (name.to_owned(), 8)).into();
-        let keyring = "test:MuApZfODMzrbToUR2qtxmJmc+S+mY5+AfgM+ACmSMcI=".into();
-        let keyring = Keyring::parse(&keyring).expect("the keyring is one");
-        let vault = Vault::open(world.pool(), keyring).await.expect("the vault opens");
-        world.vault = Some(vault);
+        world.vault = Some(vault(world.pool()).await);
         let mut conn = world.connect().await;
         workspaces::ensure(&mut conn, workspace).await.expect("the studio is registered");
         Self { world, sandbox: Providers { sandbox, ledger }, workspace, call }

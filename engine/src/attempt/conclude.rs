@@ -129,12 +129,8 @@ pub(super) fn unknown_kind(job: &Claimed) -> Change {
     change
 }
 
-pub(super) fn undecodable(job: &Claimed, error: &serde_json::Error) -> Change {
-    dead(job, Dead::Undecodable, misfit(&job.kind, error))
-}
-
 /// A payload that this version does not read.
-pub(crate) fn misfit(kind: &str, error: &serde_json::Error) -> Failure {
+pub(super) fn misfit(kind: &str, error: &serde_json::Error) -> Failure {
     Failure::new(
         Class::ConfigurationError,
         "undecodable",

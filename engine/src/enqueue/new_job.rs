@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::sealed::is_sealed;
 use super::{EnqueueError, tags};
 use crate::committer::Family;
 use crate::ids::{JobId, WorkspaceId};
@@ -27,6 +28,8 @@ pub struct NewJob {
     pub(crate) key: Option<Key>,
     /// JSON.
     pub(crate) payload: String,
+    /// Its payload is to be sealed and is not yet.
+    pub(crate) open: bool,
     pub(crate) tags: Vec<String>,
     pub(crate) family: Option<Family>,
     /// JSON.
@@ -75,12 +78,15 @@ pub(crate) fn payload_problem(payload: &str) -> Option<String> {
     })
 }
 
+/// Of a payload that would be taken for a sealed one.
+const SEALED_ALREADY: &str = "its payload is an object whose first field is `$sealed`, which is what sealed payloads are told by; name it otherwise";
+
 impl NewJob {
     /// A job that is due at once.
     ///
     /// # Errors
     /// When the job cannot be written as JSON, is longer than 1 MiB, or says something of itself that makes no sense: a limit
-    /// of zero, a key or a tag that is empty, too long or contains NUL.
+    /// of zero, a key or a tag that is empty, too long or contains NUL, a first field called `$sealed`.
     pub fn of<J: Job>(job: &J) -> Result<Self, EnqueueError> {
         let encode = |source| EnqueueError::Encode { kind: J::KIND.to_owned(), source };
         let plan: &[Planned] = J::STEPS;
@@ -88,6 +94,7 @@ impl NewJob {
         let (unique, mut limits) = (job.unique(), job.limits());
         let tags = job.tags();
         let problem = payload_problem(&payload)
+            .or_else(|| is_sealed(&payload).then(|| SEALED_ALREADY.to_owned()))
             .or_else(|| Limit::problem(&limits))
             .or_else(|| unique.as_ref().and_then(Unique::problem))
             .or_else(|| tags::problem(&tags));
@@ -109,6 +116,7 @@ impl NewJob {
             unique: None,
             key: None,
             payload,
+            open: J::SEALED,
             tags,
             family: None,
             limits: if limits.is_empty() {
@@ -227,7 +235,8 @@ impl NewJob {
 
     /// Whether it is nothing but a row in the queue.
     pub(crate) const fn is_bare(&self) -> bool {
-        self.unique.is_none() && self.key.is_none() && self.limits.is_none() && self.tags.is_empty()
+        let is_keyed = self.unique.is_some() || self.key.is_some();
+        !is_keyed && self.limits.is_none() && self.tags.is_empty() && !self.open
     }
 
     /// Whether nothing but itself decides whether it begins, and when.

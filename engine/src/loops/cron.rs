@@ -13,6 +13,7 @@ use super::hints::Hint;
 use super::listen::send_all;
 use crate::cron::{Overlap, Schedule, Tick};
 use crate::enqueue::{EnqueueError, NewJob, enqueue};
+use crate::secrets::Vault;
 
 /// How often it is looked what an operator has asked for.
 const LOOK: Duration = Duration::from_secs(5);
@@ -27,13 +28,18 @@ const TAKEN: Duration = Duration::from_millis(250);
 const OVERLAPS: &str = "the job of the tick before has not ended";
 
 /// Looks after the schedules until it is stopped.
-pub(crate) async fn run(pool: PgPool, schedules: Arc<[Schedule]>, stop: CancellationToken) {
+pub(crate) async fn run(
+    pool: PgPool,
+    vault: Option<Vault>,
+    schedules: Arc<[Schedule]>,
+    stop: CancellationToken,
+) {
     if schedules.is_empty() {
         return;
     }
     let mut kept = false;
     while !stop.is_cancelled() {
-        let pause = match round(&pool, &schedules, &mut kept).await {
+        let pause = match round(&pool, vault.as_ref(), &schedules, &mut kept).await {
             Ok(due_in) => due_in.min(LOOK),
             Err(error) => {
                 tracing::warn!(%error, "could not look after the schedules, trying again");
@@ -50,6 +56,7 @@ pub(crate) async fn run(pool: PgPool, schedules: Arc<[Schedule]>, stop: Cancella
 /// Enqueues what is due; in how long the next is.
 async fn round(
     pool: &PgPool,
+    vault: Option<&Vault>,
     schedules: &[Schedule],
     kept: &mut bool,
 ) -> Result<Duration, sqlx::Error> {
@@ -63,7 +70,7 @@ async fn round(
         return Ok(next);
     }
     loop {
-        match tick(pool, schedules, &names).await {
+        match tick(pool, vault, schedules, &names).await {
             Ok(None) => break,
             Ok(Some(())) => {}
             Err(Untaken { schedule, error: EnqueueError::Database(error) })
@@ -122,6 +129,7 @@ struct Untaken {
 /// Enqueues the ticks of one schedule that is due; none where none is.
 async fn tick(
     pool: &PgPool,
+    vault: Option<&Vault>,
     schedules: &[Schedule],
     names: &[String],
 ) -> Result<Option<()>, Untaken> {
@@ -144,7 +152,7 @@ async fn tick(
     };
     let asked = due.asked.then_some(due.now).filter(|now| !ticks.contains(now));
     let ticks: Vec<DateTime<Utc>> = ticks.into_iter().chain(asked).collect();
-    let taken = take(&mut tx, schedule, &ticks, due.last_job, due.now).await;
+    let taken = take(&mut tx, vault, schedule, &ticks, due.last_job, due.now).await;
     let jobs = taken.map_err(|error| untaken(&due.name, error))?;
     tx.commit().await.map_err(|error| untaken(&due.name, error.into()))?;
     let hints: Vec<String> = jobs.iter().map(|job| Hint::from(job).payload()).collect();
@@ -155,6 +163,7 @@ async fn tick(
 /// Enqueues the jobs of these ticks, notes them, and says when the schedule is due next.
 async fn take(
     conn: &mut PgConnection,
+    vault: Option<&Vault>,
     schedule: &Schedule,
     ticks: &[DateTime<Utc>],
     mut last: Option<Uuid>,
@@ -167,7 +176,7 @@ async fn take(
             skipped.push(Some(OVERLAPS));
             continue;
         }
-        let job = (schedule.make)(Tick { at: *at })?;
+        let job = sealed((schedule.make)(Tick { at: *at })?, vault).await?;
         // After a failover that lost the last commits the same tick is the same job.
         let job = if job.has_key() { job } else { job.named(&format!("{}\n{at}", schedule.name)) };
         let enqueued = enqueue(&mut *conn, std::slice::from_ref(&job)).await?;
@@ -188,6 +197,22 @@ async fn take(
     .execute(conn)
     .await?;
     Ok(jobs)
+}
+
+/// The job of a tick, sealed where its kind is.
+async fn sealed(job: NewJob, vault: Option<&Vault>) -> Result<NewJob, EnqueueError> {
+    if !job.open {
+        return Ok(job);
+    }
+    let kind = job.kind.clone();
+    let problem = match vault {
+        Some(vault) => match job.sealed(vault).await {
+            Ok(job) => return Ok(job),
+            Err(error) => error.to_string(),
+        },
+        None => "its kind is sealed and this process has no keyring; set ENCRYPTION_KEY".to_owned(),
+    };
+    Err(EnqueueError::Invalid { kind, problem })
 }
 
 async fn is_live(conn: &mut PgConnection, job: Option<Uuid>) -> Result<bool, sqlx::Error> {

@@ -1,5 +1,7 @@
 //! Forks: a run once more from one of its steps, with what it had done before that, and with another input if need be.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::IgnoredAny;
@@ -9,6 +11,7 @@ use super::OpsError;
 use super::runs::PlannedStep;
 use super::source::{Source, Stored};
 use crate::enqueue::payload_problem;
+use crate::enqueue::sealed::{is_sealed, seal};
 use crate::ids::{JobId, WorkspaceId};
 use crate::run::{UNDOING, place};
 use crate::secrets::Vault;
@@ -45,7 +48,8 @@ pub struct Forked {
 ///
 /// # Errors
 /// When there is no such run or step, the input is no JSON or too long, a live job has the unique key, something would be taken over that has been
-/// undone, or a sealed output does not open: sealed outputs are sealed again for the new run, which needs the `vault`.
+/// undone, or a sealed output does not open: sealed outputs are sealed again for the new run, and the input where the payload was, which
+/// needs the `vault`.
 pub async fn fork(
     pool: &PgPool,
     vault: Option<&Vault>,
@@ -72,7 +76,11 @@ pub async fn fork(
             parts.first
         )));
     }
-    let fork = New { id: JobId::now_v7(), of: id, at: from, input };
+    let input = match input {
+        Some(input) => Some(as_payload(input, &source, vault).await?),
+        None => None,
+    };
+    let fork = New { id: JobId::now_v7(), of: id, at: from, input: input.as_deref() };
     let sealed = reseal(vault, source.workspace, id, fork.id, &parts.kept).await?;
     if !fork.insert(pool, &source, &parts.kept, &sealed).await? {
         let key = source.unique_key.clone().unwrap_or_default();
@@ -98,6 +106,26 @@ pub async fn fork(
         runs: parts.runs,
         queue: source.queue,
     })
+}
+
+/// The input as it is stored: sealed, where the payload was.
+async fn as_payload<'i>(
+    input: &'i str,
+    source: &Source,
+    vault: Option<&Vault>,
+) -> Result<Cow<'i, str>, OpsError> {
+    if !is_sealed(&source.payload) {
+        return Ok(Cow::Borrowed(input));
+    }
+    let refused = |problem: String| {
+        OpsError::Invalid(format!(
+            "the input cannot be sealed, as the payload of the run is: {problem}"
+        ))
+    };
+    let vault =
+        vault.ok_or_else(|| refused("there is no keyring; set ENCRYPTION_KEY".to_owned()))?;
+    let sealed = seal(vault, source.workspace, &source.kind, input).await;
+    sealed.map(Cow::Owned).map_err(|error| refused(error.to_string()))
 }
 
 fn input_problem(input: &str) -> Option<String> {

@@ -6,6 +6,7 @@ use serde_json::Value;
 use sqlx::PgPool;
 
 use super::OpsError;
+use crate::enqueue::sealed::is_sealed;
 use crate::ids::{JobId, WorkspaceId};
 
 /// Which jobs or runs to list; what is `None` does not matter.
@@ -89,6 +90,15 @@ pub struct JobDetails {
     pub finished_at: Option<DateTime<Utc>>,
     /// What went wrong, oldest first.
     pub failures: Vec<FailureView>,
+}
+
+impl JobDetails {
+    /// How long the payload is where it is stored, if it is sealed.
+    #[must_use]
+    pub fn sealed_bytes(&self) -> Option<usize> {
+        let payload = self.payload.to_string();
+        is_sealed(&payload).then_some(payload.len())
+    }
 }
 
 /// Live jobs and dead letters, the newest first.

@@ -10,7 +10,7 @@ use super::{Outcome, Promise, Run, Step, Weight};
 use crate::committer::{Mark, StepState, StepWrite};
 use crate::failure::{Class, Effect, Failure, Result, Stop};
 use crate::ids::{JobId, WorkspaceId};
-use crate::secrets::Place;
+use crate::secrets::{Place, no_keyring};
 
 /// A step as an earlier attempt left it.
 #[derive(Debug, Clone)]
@@ -196,9 +196,9 @@ impl<A> Run<'_, A> {
         })?;
         let mut done = self.ended(StepState::Done, step.name);
         if step.sealed {
-            let vault = self.world.vault.as_ref().ok_or_else(|| Stop::Failed(no_keyring()))?;
+            let vault = self.world.vault.as_ref().ok_or_else(no_keyring)?;
             let place = place(self.workspace, self.claim.job, step.name);
-            done.sealed = Some(vault.seal(&place, output.as_bytes()).await.map_err(sealing)?);
+            done.sealed = Some(vault.seal(&place, output.as_bytes()).await?);
         } else {
             done.output = Some(output);
         }
@@ -232,15 +232,6 @@ fn unknown(step: &str) -> Failure {
     )
     .effect(Effect::Unknown)
     .action("look at the provider, then retry the run if nothing happened, or cancel it")
-}
-
-pub(super) fn no_keyring() -> Failure {
-    Failure::new(Class::ConfigurationError, "no_keyring", "a sealed step output needs a keyring")
-        .action("set ENCRYPTION_KEY to id:key, the key from `openssl rand -base64 32`")
-}
-
-pub(super) fn sealing(error: impl std::error::Error) -> Stop {
-    Stop::Failed(Failure::new(Class::ConfigurationError, "sealing", error.to_string()))
 }
 
 pub(super) fn programming_error(code: &'static str, message: String) -> Stop {

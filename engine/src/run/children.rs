@@ -38,15 +38,15 @@ impl<A> Run<'_, A> {
     /// has taken the step over has the child of the run that it was forked from.
     ///
     /// # Errors
-    /// When it cannot be written as JSON, or has a unique key: a child is nobody else's job.
-    pub fn spawn<J: Job>(&mut self, name: &'static str, job: &J) -> Result<Child> {
+    /// When it cannot be written as JSON, or has a unique key: a child is nobody else's job. When its kind is sealed and it cannot be.
+    pub async fn spawn<J: Job>(&mut self, name: &'static str, job: &J) -> Result<Child> {
         self.enter(name)?;
         if let Some(output) = self.done_output(name) {
             return decode_output(name, output);
         }
         self.begins(name)?;
         let child = child_of(self.claim.job, name, None);
-        let job = self.child(NewJob::of(job), child, event_of(self.claim.job, name))?;
+        let job = self.child(NewJob::of(job), child, event_of(self.claim.job, name)).await?;
         self.extras().spawn.push(job);
         let mut done = StepWrite::new(name, StepState::Done);
         done.output = Some(format!("\"{child}\""));
@@ -129,7 +129,7 @@ impl<A> Run<'_, A> {
             for (job, child) in jobs.iter().zip(&children) {
                 let new = NewJob::of(job)
                     .and_then(|job| job.limited(Limit::concurrency(&event, at_a_time)));
-                let job = self.child(new, *child, event.clone())?;
+                let job = self.child(new, *child, event.clone()).await?;
                 self.extras().spawn.push(job);
             }
             None
@@ -143,7 +143,7 @@ impl<A> Run<'_, A> {
     }
 
     /// Makes a job a child of this run.
-    fn child(
+    async fn child(
         &self,
         job: std::result::Result<NewJob, crate::EnqueueError>,
         id: JobId,
@@ -151,7 +151,8 @@ impl<A> Run<'_, A> {
     ) -> Result<NewJob> {
         let refused = |error: crate::EnqueueError| programming_error("child", error.to_string());
         let family = Family { parent: self.claim.job.uuid(), wakes };
-        job.and_then(|job| job.child(id, family)).map_err(refused)
+        let job = job.and_then(|job| job.child(id, family)).map_err(refused)?;
+        Ok(self.world.sealed(job).await?)
     }
 
     /// How all of them ended; none while one has not.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use sqlx::PgPool;
 
-use super::checkpoint::{Begun, Checkpoint, no_keyring, place, programming_error, sealing};
+use super::checkpoint::{Begun, Checkpoint, place, programming_error};
 use super::{Run, World};
 use crate::attempt::Claimed;
 use crate::committer::{Mark, StepState};
@@ -12,7 +12,7 @@ use crate::failure::{Class, Failure, Result, Stop};
 use crate::ids::{JobId, WorkspaceId};
 use crate::job::Planned;
 use crate::retry::Retry;
-use crate::secrets::Vault;
+use crate::secrets::{Vault, no_keyring};
 
 impl<'a, A> Run<'a, A> {
     /// An attempt, as far as its claim tells.
@@ -126,9 +126,9 @@ async fn load(
         let output = match row.sealed {
             None => row.output.unwrap_or_else(|| "null".to_owned()),
             Some(sealed) => {
-                let vault = vault.ok_or_else(|| Stop::Failed(no_keyring()))?;
+                let vault = vault.ok_or_else(no_keyring)?;
                 let place = place(workspace, job, &row.name);
-                let plain = vault.unseal(&place, &sealed).await.map_err(sealing)?;
+                let plain = vault.unseal(&place, &sealed).await?;
                 String::from_utf8_lossy(&plain).into_owned()
             }
         };

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::key::SealError;
-use crate::{Class, Classify, WorkspaceId};
+use crate::{Class, Classify, Failure, WorkspaceId};
 
 /// Why a value could not be sealed or unsealed, or why the vault did not open.
 ///
@@ -97,6 +97,13 @@ impl From<SealError> for VaultError {
             SealError::TooLong => Self::TooLong,
         }
     }
+}
+
+/// A process without a keyring met something that is sealed.
+pub(crate) fn no_keyring() -> Failure {
+    let message = "what is sealed needs a keyring, and this process has none";
+    Failure::new(Class::ConfigurationError, "no_keyring", message)
+        .action("set ENCRYPTION_KEY to id:key, the key from `openssl rand -base64 32`, then retry")
 }
 
 impl Classify for VaultError {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::World;
-use crate::attempt::{Claimed, CodeEnded, guarded, misfit};
+use crate::attempt::{Claimed, CodeEnded, decode, guarded};
 use crate::committer::Committer;
 use crate::failure::{Class, Failure, Stop};
 use crate::lease::{Claim, Lease};
@@ -127,9 +127,9 @@ async fn end<A: Send + Sync + 'static>(
         family: None,
         payload: history.payload.to_string(),
     };
-    let runnable = match kind.decode(&job.payload) {
+    let runnable = match decode(world, kind, &job).await {
         Ok(runnable) => runnable,
-        Err(error) => return Ended::Refused(misfit(&job.kind, &error)),
+        Err(failure) => return Ended::Refused(failure),
     };
     let retry = world.retry_of(kind.retry());
     let mut run = Run::new(app, world, &job, retry, kind.plan());

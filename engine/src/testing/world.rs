@@ -34,7 +34,7 @@ pub struct World<A> {
     pub clock: Clock,
     /// How workers of this world behave; a test may change it before it starts one.
     pub config: WorkerConfig,
-    /// What workers seal step outputs with.
+    /// What payloads and step outputs are sealed with.
     pub vault: Option<Vault>,
     pub(super) registry: Arc<Registry<A>>,
     /// Processes that were started and neither stopped nor killed.
@@ -103,6 +103,10 @@ impl<A: Send + Sync + 'static> World<A> {
     /// # Panics
     /// When the database refuses.
     pub async fn submit(&self, job: NewJob) -> Enqueued {
+        let job = match &self.vault {
+            Some(vault) => job.sealed(vault).await.expect("the payload is sealed"),
+            None => job,
+        };
         let mut tx = self.pool().begin().await.unwrap();
         let enqueued = enqueue(&mut tx, &[job]).await.unwrap();
         tx.commit().await.unwrap();

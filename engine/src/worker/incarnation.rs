@@ -148,7 +148,7 @@ impl<A: Send + Sync + 'static> Worker<A> {
         tokio::spawn(rescue::run(self.pool.clone(), somebody_died, freed, halt.clone()));
         tokio::spawn(upkeep::run(self.pool.clone(), halt.clone()));
         let schedules = Arc::from(self.registry.schedules());
-        tokio::spawn(cron::run(self.pool.clone(), schedules, halt.clone()));
+        tokio::spawn(cron::run(self.pool.clone(), self.vault.clone(), schedules, halt.clone()));
         let (lease, after) = (Arc::clone(lease), self.config.vacuum_after);
         tokio::spawn(vacuum::run(self.pool.clone(), lease, after, halt.clone()));
         if self.config.listen {

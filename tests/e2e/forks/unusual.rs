@@ -5,9 +5,7 @@ use super::*;
 #[tokio::test]
 async fn a_sealed_output_opens_in_the_fork_and_is_refused_without_a_keyring() {
     let mut world = world().await;
-    let ring = "k1:5fd67f1379d6ea27c420410a98777c16bdca2bce2b2cecacb5ca15dddd975b81".to_owned();
-    let ring = Keyring::parse(&ring.into()).unwrap();
-    world.vault = Some(Vault::open(world.pool(), ring).await.unwrap());
+    world.vault = Some(vault(world.pool()).await);
     let run = world.enqueue(&Seven { seals: "two".to_owned(), ..Seven::new("secret") }).await;
     world.drain().await;
     let forked = fork(&world, run, "three").await;
@@ -176,7 +174,7 @@ impl Job for Parent {
         &[Planned::new("spawn", 1), Planned::new("join", 1), Planned::new("tell", 1)];
 
     async fn run(&self, run: &mut Run<'_, Lab>) -> Result {
-        let child = run.spawn("spawn", &Child {})?;
+        let child = run.spawn("spawn", &Child {}).await?;
         let gave: String = run.join("join", "spawn").await?;
         assert_eq!(gave, child.job().to_string(), "the child that it says it has");
         run.step("tell", async |at| at.app.call(&gave, &at.key)).await

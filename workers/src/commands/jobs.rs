@@ -76,7 +76,10 @@ fn lines(details: &jobs::JobDetails) -> Vec<String> {
     lines.extend(job.run_at.map(|at| format!("due        {}", at.to_rfc3339())));
     lines.extend(details.finished_at.map(|at| format!("finished   {}", at.to_rfc3339())));
     lines.extend(job.unique_key.as_ref().map(|key| format!("unique     {key}")));
-    lines.push(format!("payload    {}", details.payload));
+    lines.push(match details.sealed_bytes() {
+        Some(bytes) => format!("payload    sealed, {bytes} bytes"),
+        None => format!("payload    {}", details.payload),
+    });
     lines.extend(action(job).map(|action| format!("action     {action}")));
     if !details.failures.is_empty() {
         lines.push(String::new());

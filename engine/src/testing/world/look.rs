@@ -3,7 +3,8 @@
 use sqlx::AssertSqlSafe;
 
 use super::World;
-use crate::ids::JobId;
+use crate::enqueue::sealed::unseal;
+use crate::ids::{JobId, WorkspaceId};
 use crate::job::Job;
 
 impl<A: Send + Sync + 'static> World<A> {
@@ -12,14 +13,20 @@ impl<A: Send + Sync + 'static> World<A> {
     /// # Panics
     /// When one does not fit the kind.
     pub async fn enqueued<J: Job>(&self) -> Vec<J> {
-        let payloads = format!(
-            "SELECT payload::text FROM engine.job WHERE kind = '{}' ORDER BY run_at, id",
+        let rows = format!(
+            "SELECT workspace, payload::text FROM engine.job WHERE kind = '{}' ORDER BY run_at, id",
             J::KIND
         );
-        let decode = |payload: &String| {
-            serde_json::from_str(payload).unwrap_or_else(|error| panic!("{payload}: {error}"))
-        };
-        self.texts(&payloads).await.iter().map(decode).collect()
+        let rows: Vec<(WorkspaceId, String)> =
+            sqlx::query_as(AssertSqlSafe(rows)).fetch_all(self.pool()).await.unwrap();
+        let mut jobs = Vec::with_capacity(rows.len());
+        for (workspace, payload) in rows {
+            let plain = unseal(self.vault.as_ref(), workspace, J::KIND, &payload).await;
+            let plain = plain.unwrap_or_else(|error| panic!("{payload}: {error}"));
+            let job = serde_json::from_str(&plain);
+            jobs.push(job.unwrap_or_else(|error| panic!("{plain}: {error}")));
+        }
+        jobs
     }
 
     /// How many rows there are: `FROM` is given, with a condition if need be.
