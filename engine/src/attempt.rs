@@ -140,12 +140,14 @@ async fn perform<A: Send + Sync + 'static>(
     let mut run = Run::new(app, world, job, retry, kind.plan());
     let ended = match run.recall(kind.retired()).await {
         Ok(()) => {
+            let limit = kind.timeout();
             let ended = tokio::select! {
                 biased;
-                () = unwanted => None,
-                ended = guarded(runnable.as_ref(), &mut run) => Some(ended),
+                () = unwanted => Err(None),
+                () = over(limit) => Err(limit),
+                ended = guarded(runnable.as_ref(), &mut run) => Ok(ended),
             };
-            ended.unwrap_or_else(|| CodeEnded::Stopped(Err(run.dropped().into())))
+            ended.unwrap_or_else(|limit| CodeEnded::Stopped(Err(run.dropped(limit).into())))
         }
         Err(Stop::Failed(failure)) if failure.class.retries() => {
             return Last::plain(Some(not_taken_up(job, &failure)));
@@ -195,6 +197,14 @@ fn not_taken_up(job: &Claimed, failure: &Failure) -> Change {
     let delay = RESUME_PAUSE.mul_f64(0.5 + retry::random());
     change.finish = Some(Finish::Again { delay, counts: false, crashed: false });
     change
+}
+
+/// Waits until an attempt has taken as long as it may.
+async fn over(limit: Option<Duration>) {
+    match limit {
+        Some(limit) => tokio::time::sleep(limit).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Runs the code of the job; a panic of it is an end like others.

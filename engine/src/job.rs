@@ -1,6 +1,7 @@
 //! What a job is to the engine: a serialisable value, constants for identity and policy, and one `run`.
 
 use std::future::Future;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,9 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// refused: it looks the same whether the step was taken out or renamed, and a renamed one would be done a second time.
     const RETIRED: &'static [&'static str] = &[];
 
+    /// How long an attempt may take, from its begin to the end of its code; none: as long as it likes. What takes longer is dropped
+    /// where it stands and counts as a failed attempt. Code that does not give the thread back cannot be dropped.
+    const TIMEOUT: Option<Duration> = None;
     /// Whether the payload is sealed with the workspace's key wherever it is stored, see [`NewJob::sealed`](crate::NewJob::sealed). Keys, tags and limits
     /// are not, nor are outputs: a step says of itself that its output is [`sealed`](crate::Step::sealed).
     const SEALED: bool = false;

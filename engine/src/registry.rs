@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -44,6 +45,7 @@ pub(crate) trait Kind<A>: std::fmt::Debug + Send + Sync {
     fn plan(&self) -> &'static [Planned];
     /// The steps that were in the plan once.
     fn retired(&self) -> &'static [&'static str];
+    fn timeout(&self) -> Option<Duration>;
     fn decode(&self, payload: &str)
     -> std::result::Result<Box<dyn Runnable<A>>, serde_json::Error>;
     fn new_job(&self, payload: &Value) -> std::result::Result<NewJob, UnknownJob>;
@@ -73,6 +75,10 @@ impl<J: Job> Kind<J::App> for Of<J> {
 
     fn retired(&self) -> &'static [&'static str] {
         J::RETIRED
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        J::TIMEOUT
     }
 
     fn decode(

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod apalis_worker;
+mod attempt_timeouts;
 mod bad_input;
 mod children;
 mod compensate;

@@ -1,7 +1,7 @@
 //! What earlier attempts left behind, and how a step answers from it.
 
 use std::borrow::Cow;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -106,17 +106,29 @@ impl<A> Run<'_, A> {
         self.mark = Mark::Clear;
     }
 
-    /// The failure of an attempt whose code is dropped where it stands.
-    pub(crate) fn dropped(&self) -> Failure {
+    /// The failure of an attempt whose code is dropped where it stands: it took longer than its kind allows, or what runs it has
+    /// lost patience.
+    pub(crate) fn dropped(&self, timeout: Option<Duration>) -> Failure {
         let step = self.current.map_or_else(String::new, |step| format!(" in step {}", step.name));
         let class = match self.current.map(|step| step.promise) {
             Some(Promise::AtMostOnce) => Class::UnknownOutcome,
             Some(Promise::AtLeastOnce) | None => Class::TransientNetwork,
         };
-        let message = format!(
-            "the attempt was dropped{step} before it ended, by what runs it: a timeout, for example"
-        );
-        Failure::new(class, "dropped", message).effect(Effect::Unknown)
+        let (code, message) = match timeout {
+            Some(limit) => (
+                "attempt_timeout",
+                format!(
+                    "the attempt did not end within {limit:?}, which is the most of its kind; it was dropped{step}"
+                ),
+            ),
+            None => (
+                "dropped",
+                format!(
+                    "the attempt was dropped{step} before it ended, by what runs it: a timeout, for example"
+                ),
+            ),
+        };
+        Failure::new(class, code, message).effect(Effect::Unknown)
     }
 
     /// The record of how the step under way ended.
