@@ -177,6 +177,10 @@ async fn one_that_was_quarantined_and_may_be_passed_does_not_come_back_beside_an
     }
     let process = world.start();
     eventually("it is quarantined", async || status(&world, ids[0]).await == "quarantined").await;
+    eventually("it stands in no line any more", async || {
+        world.count(&format!("engine.sequence WHERE job = '{}'", ids[0])).await == 0
+    })
+    .await;
     world.app.gate("here").reached(4).await;
     ops::retry(world.pool(), ids[0]).await.unwrap();
     eventually("it stands aside", async || status(&world, ids[0]).await == "aside").await;
@@ -191,17 +195,18 @@ async fn a_place_that_was_left_behind_brings_nobody_before_those_who_have_passed
     let world = dying().await;
     let passable =
         |label| LimitedScript::new(label, &[Limit::in_order("key").may_be_passed()]).job();
-    let ids = add_all(&world, &["dies", "gate"].map(passable)).await;
-    let process = world.start();
-    world.app.gate("here").reached(1).await;
+    let dead = world.add(passable("dies")).await;
+    world.drain().await;
     // As when a quarantine was not looked after yet.
     let left = format!(
-        "INSERT INTO engine.sequence (key, job, holds, begun) VALUES ('order/key', '{}', false, true)",
-        ids[0]
+        "INSERT INTO engine.sequence (key, job, holds, begun) VALUES ('order/key', '{dead}', false, true)"
     );
     world.execute(&left).await;
-    ops::retry(world.pool(), ids[0]).await.unwrap();
-    eventually("it stands aside", async || status(&world, ids[0]).await == "aside").await;
+    world.add(passable("gate")).await;
+    let process = world.start();
+    world.app.gate("here").reached(1).await;
+    ops::retry(world.pool(), dead).await.unwrap();
+    eventually("it stands aside", async || status(&world, dead).await == "aside").await;
     world.app.gate("here").open();
     eventually("both have run", async || world.count("engine.history").await == 2).await;
     process.stop().await;

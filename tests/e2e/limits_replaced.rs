@@ -1,5 +1,8 @@
 //! Unique jobs with limits of their own: what becomes of them when another one joins them.
 
+use std::time::Duration;
+
+use autopilot_engine::testing::look_after;
 use autopilot_engine::{Enqueued, Job, Limit, NewJob, Registry, Result, Run, Unique};
 use autopilot_tests::{Lab, World, eventually};
 use serde::{Deserialize, Serialize};
@@ -72,5 +75,25 @@ async fn a_job_that_runs_is_not_taken_back_by_one_that_joins_it_by_its_idempoten
     world.idle().await;
     process.stop().await;
     assert_eq!(world.app.count("limited"), 1);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn whoever_is_given_other_limits_leaves_the_sequence_that_he_stood_in() {
+    let world = words().await;
+    let word =
+        |unique, limits: &[Limit]| NewJob::of(&Word { unique, limits: limits.to_vec() }).unwrap();
+    let order = [Limit::in_order("key")];
+    world.add(word(true, &order).after(Duration::from_secs(3_600))).await;
+    world.app.gate("here").open();
+    world.add(word(false, &order)).await;
+    world.drain().await;
+    assert_eq!(world.app.count("limited"), 0, "the first is not due, and the second is behind it");
+    let replaced = world.submit(word(true, &[]).after(Duration::from_secs(3_600))).await;
+    assert!(matches!(replaced, Enqueued::Existing(_)));
+    look_after(world.pool()).await.unwrap();
+    world.drain().await;
+    assert_eq!(world.app.count("limited"), 1);
+    world.drain_all().await;
     world.finish().await;
 }
