@@ -1,6 +1,8 @@
 //! Statistics of a queue's tables are always stale: it is emptied and filled within a minute. What a job costs must not
 //! depend on them.
 
+mod limited;
+
 use std::collections::HashMap;
 use std::str::FromStr;
 use std::time::Duration;
@@ -74,10 +76,10 @@ async fn stored(world: &World<Lab>, table: &str) -> Vec<String> {
         .await
 }
 
-/// Fills the tables.
-async fn filled(world: &World<Lab>) {
+/// Fills these tables.
+async fn filled(world: &World<Lab>, fill: &[(&str, &str)]) {
     let mut conn = world.connect().await;
-    for (table, rows) in FILL {
+    for (table, rows) in fill {
         let mut statements = Vec::new();
         for stored in stored(world, table).await {
             statements.push(format!("ALTER TABLE {stored} SET (autovacuum_enabled = off)"));
@@ -94,15 +96,15 @@ async fn filled(world: &World<Lab>) {
     let counted =
         format!("pg_stat_user_tables WHERE schemaname = 'engine' AND n_tup_ins >= {FILLED}");
     eventually("the fill is counted", async || {
-        world.count(&counted).await >= i64::try_from(FILL.len()).unwrap()
+        world.count(&counted).await >= i64::try_from(fill.len()).unwrap()
     })
     .await;
 }
 
 /// Leaves the planner with what an analysis says of tables that were just worked off and keep their pages, as they do behind a
 /// snapshot: next to nothing is in them.
-async fn believed(world: &World<Lab>, rows: i64) {
-    for (table, _) in FILL {
+async fn believed(world: &World<Lab>, fill: &[(&str, &str)], rows: i64) {
+    for (table, _) in fill {
         for stored in stored(world, table).await {
             let believe = format!(
                 "UPDATE pg_class SET reltuples = {rows}, relpages = pg_relation_size(oid) / 8192
@@ -167,24 +169,17 @@ async fn ending(label: &str, run: &mut Run<'_, Lab>) -> Result {
     }
 }
 
-/// Runs jobs of every end in a process of their own. Returns the pages that were read of each table.
-async fn pages_read_by_a_process(world: &World<Lab>, round: usize) -> HashMap<String, i64> {
-    let all = round * ENDS.len() * EACH;
-    for label in ENDS {
-        for _ in 0..EACH {
-            world.enqueue(&Script::new(label)).await;
-        }
-    }
+/// Starts a process for the jobs that are there, and stops it when they have ended. Returns the pages that were read of each
+/// table.
+async fn pages_read_by_a_process(
+    world: &World<Lab>,
+    have_ended: impl AsyncFnOnce(),
+) -> HashMap<String, i64> {
     let before = pages_read(world).await;
     let options = PgConnectOptions::from_str(&world.url()).unwrap().application_name("measured");
     let pool = PgPoolOptions::new().connect_with(options).await.unwrap();
     let process = world.start_with(pool.clone(), CrashPoints::none());
-    // Nothing here looks at the tables, which would count.
-    eventually("all are held", async || world.app.count("held") == all).await;
-    let beats = "engine.worker WHERE seen > started_at + interval '0.3 s'";
-    eventually("it has beaten", async || world.count(beats).await == 1).await;
-    world.app.gate("held").open();
-    eventually("all have ended", async || world.app.count("ended") == all).await;
+    have_ended().await;
     process.stop().await;
     pool.close().await;
     let connected = "pg_stat_activity WHERE application_name LIKE 'measured%'";
@@ -201,10 +196,24 @@ async fn what_a_job_reads_does_not_grow_with_the_tables_whatever_the_planner_bel
     let mut world = Lab::world(|label, run| Box::pin(ending(label, run))).await;
     world.config.heartbeat = Duration::from_millis(500);
     world.config.queues = vec![("default".to_owned(), ENDS.len() * EACH)];
-    filled(&world).await;
+    filled(&world, &FILL).await;
     for (round, rows) in (1..).zip(BELIEVED) {
-        believed(&world, rows).await;
-        let read = pages_read_by_a_process(&world, round).await;
+        believed(&world, &FILL, rows).await;
+        let all = round * ENDS.len() * EACH;
+        for label in ENDS {
+            for _ in 0..EACH {
+                world.enqueue(&Script::new(label)).await;
+            }
+        }
+        let read = pages_read_by_a_process(&world, async || {
+            // Nothing here looks at the tables, which would count.
+            eventually("all are held", async || world.app.count("held") == all).await;
+            let beats = "engine.worker WHERE seen > started_at + interval '0.3 s'";
+            eventually("it has beaten", async || world.count(beats).await == 1).await;
+            world.app.gate("held").open();
+            eventually("all have ended", async || world.app.count("ended") == all).await;
+        })
+        .await;
         for (table, _) in FILL {
             let pages = read[&format!("engine.{table}")];
             assert!(

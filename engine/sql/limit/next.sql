@@ -3,7 +3,8 @@
 -- Moves: aside -> ready. Index: job_blocked, slot_pkey, job_pkey, sequence_begun, sequence_pkey, dead_letter_pkey.
 WITH room AS MATERIALIZED (
     SELECT key.key, first.at_a_time - (
-        SELECT count(*) FROM engine.slot s JOIN engine.job j ON j.id = s.job AND j.state = 1 AND j.token = s.token WHERE s.key = key.key
+        SELECT count(*) FROM engine.slot s
+        WHERE s.key = key.key AND s.token = (SELECT j.token FROM engine.job j WHERE j.id = s.job AND j.state = 1)
     ) AS free
     FROM unnest($1::text[]) AS key(key), LATERAL (
         SELECT max((own.value ->> 'at_a_time')::bigint) AS at_a_time
@@ -16,9 +17,12 @@ WITH room AS MATERIALIZED (
         SELECT j.id FROM engine.job j WHERE j.blocked_on = 'limit:' || room.key ORDER BY j.priority, j.created_at
         LIMIT greatest(room.free, 0) FOR UPDATE SKIP LOCKED
     ) best
+), turns AS MATERIALIZED (
+    SELECT 'limit:' || key AS waited_for, engine.first_of(key) AS job FROM unnest($1::text[]) AS key
 ), first AS MATERIALIZED (
-    SELECT j.id FROM unnest($1::text[]) AS key(key) JOIN engine.job j ON j.id = engine.first_of(key.key) AND j.blocked_on = 'limit:' || key.key
-    FOR UPDATE OF j SKIP LOCKED
+    SELECT j.id FROM engine.job j
+    WHERE j.id = ANY (ARRAY(SELECT job FROM turns)) AND j.blocked_on = ANY (ARRAY(SELECT waited_for FROM turns WHERE turns.job = j.id))
+    FOR UPDATE SKIP LOCKED
 )
 UPDATE engine.job j SET lane = j.priority, share = CASE WHEN j.takes_turns THEN engine.share(j.workspace) ELSE 0 END, run_at = engine.clock(), blocked_on = NULL
 WHERE j.id = ANY (ARRAY(SELECT id FROM next UNION ALL SELECT id FROM first))

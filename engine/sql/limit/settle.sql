@@ -31,7 +31,7 @@ WITH lax AS MATERIALIZED (
     UPDATE engine.sequence s SET begun = true WHERE s.job = ANY ($14) AND NOT s.begun
 ), forgotten AS (
     DELETE FROM engine.slot s WHERE s.key = ANY ($13::text[]) AND s.job <> ALL ($3)
-    AND NOT EXISTS (SELECT FROM engine.job j WHERE j.id = s.job AND j.state = 1 AND j.token = s.token)
+    AND s.token IS DISTINCT FROM (SELECT j.token FROM engine.job j WHERE j.id = s.job AND j.state = 1)
 )
 SELECT j.id AS "id!" FROM unnest($14::uuid[], $15::bigint[]) AS i(id, token) JOIN engine.job j
     ON j.id = ANY ($14) AND j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)

@@ -2,8 +2,8 @@
 -- counts as long as the job that has it runs under the claim that took it. Of the sequences $2, who is the first. Index:
 -- limiter_pkey, slot_pkey, job_pkey, sequence_begun, sequence_pkey, dead_letter_pkey.
 SELECT l.key AS "key!", l.next_turn,
-       (SELECT count(*) FROM engine.slot s JOIN engine.job j ON j.id = s.job AND j.state = 1 AND j.token = s.token WHERE s.key = l.key)
-           AS "running!",
+       (SELECT count(*) FROM engine.slot s
+        WHERE s.key = l.key AND s.token = (SELECT j.token FROM engine.job j WHERE j.id = s.job AND j.state = 1)) AS "running!",
        CASE WHEN l.key = ANY ($2::text[]) THEN engine.first_of(l.key) END AS first,
        engine.clock() AS "now!"
 FROM engine.limiter l WHERE l.key = ANY ($1::text[])
