@@ -10,7 +10,8 @@ WITH mine AS (
     JOIN engine.job j ON j.id = ANY ($2) AND j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1)
 ), woken AS (
     UPDATE engine.step s SET wake_at = engine.clock()
-    FROM mine WHERE mine.look AND s.job = ANY ($2) AND s.job = mine.id AND s.born = mine.created_at AND s.state = 'waiting' AND s.wake_event IS NOT NULL
+    FROM mine WHERE s.job = ANY (ARRAY(SELECT id FROM mine WHERE look)) AND s.job = mine.id AND s.born = mine.created_at
+      AND s.state LIKE 'waiting' AND s.wake_event IS NOT NULL -- not `=`: the index of all that waits is no way to find it
 )
 UPDATE engine.job j
 SET state = 0, worker = NULL, again = false, has_turn = false, begun = true,

@@ -1,6 +1,7 @@
 //! Statistics of a queue's tables are always stale: it is emptied and filled within a minute. What a job costs must not
 //! depend on them.
 
+mod families;
 mod limited;
 
 use std::collections::HashMap;

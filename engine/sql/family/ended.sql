@@ -2,9 +2,9 @@
 -- runs looks once more before it waits. Their jobs are locked in the order of their ids. Returns where there is work.
 -- Index: step_event, job_wakes, job_pkey.
 WITH waiting AS MATERIALIZED (
-    SELECT DISTINCT s.job FROM engine.step s
+    SELECT s.job FROM engine.step s
     WHERE s.state = 'waiting' AND s.wake_event = ANY ($1::text[])
-      AND NOT EXISTS (SELECT FROM engine.job c WHERE c.wakes = s.wake_event)
+      AND (SELECT true FROM engine.job c WHERE c.wakes = s.wake_event LIMIT 1) IS NULL
 ), locked AS MATERIALIZED (
     SELECT j.id FROM engine.job j WHERE j.id = ANY (ARRAY(SELECT job FROM waiting)) ORDER BY j.id FOR NO KEY UPDATE OF j
 ), woken AS (

@@ -1,7 +1,7 @@
 -- An event has come: the steps that wait for it are due. Their jobs are locked first and in the order of their ids, as
 -- everybody else locks. Index: step_event, job_pkey.
 WITH waiting AS MATERIALIZED (
-    SELECT DISTINCT s.job FROM engine.step s WHERE s.state = 'waiting' AND s.wake_event = $1
+    SELECT s.job FROM engine.step s WHERE s.state = 'waiting' AND s.wake_event = $1
 ), locked AS MATERIALIZED (
     SELECT j.id FROM engine.job j WHERE j.id = ANY (ARRAY(SELECT job FROM waiting)) ORDER BY j.id FOR NO KEY UPDATE OF j
 )
