@@ -74,9 +74,13 @@ pub(crate) struct Committer {
 
 impl Committer {
     /// Starts the committer of a process: two writers, each on a connection of its own. It stops when every handle is gone, or gives up when `ended` is cancelled.
-    pub(crate) fn start(pool: PgPool, worker: WorkerId, ended: CancellationToken) -> Self {
+    pub(crate) fn start(
+        pool: PgPool,
+        waker: Waker,
+        worker: WorkerId,
+        ended: CancellationToken,
+    ) -> Self {
         let (changes, group) = Group::new();
-        let waker = Waker::start(pool.clone());
         let [first, second] = [1, 2].map(|number| {
             let (waker, ended) = (waker.clone(), ended.clone());
             Arc::new(Mutex::new(Writer::new(pool.clone(), worker, waker, ended, number)))

@@ -1,6 +1,7 @@
 //! What a worker process does beside running attempts. Each loop has the same shape: one round that can be called
 //! on its own, an interval with jitter, and a token that stops it.
 
+pub(crate) mod alarm;
 pub(crate) mod claim;
 pub(crate) mod cron;
 pub(crate) mod heartbeat;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use autopilot_engine::{Outcome, Result, Stop, Wait};
-use autopilot_tests::{Lab, Script, eventually};
+use autopilot_engine::{Limit, Outcome, Result, Stop, Wait};
+use autopilot_tests::{Lab, LimitedScript, Script, eventually};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -122,4 +122,38 @@ async fn a_hint_wakes_an_idle_worker_and_none_is_needed() {
         process.stop().await;
         world.finish().await;
     }
+}
+
+#[tokio::test]
+async fn a_process_knows_without_a_hint_what_its_own_writes_have_made_ready() {
+    let mut world = Lab::world(|label, run| {
+        Box::pin(async move {
+            run.app.note(label);
+            if label == "first" {
+                run.app.gate("here").pass().await;
+                run.enqueue(Script::new("enqueued").job());
+            }
+            Ok(())
+        })
+    })
+    .await;
+    // It would not look by itself while the test waits.
+    world.config.poll_min = HOUR;
+    world.config.poll_max = HOUR;
+    let one = [Limit::concurrency("key", 1)];
+    world.add(LimitedScript::new("first", &one).job()).await;
+    world.add(LimitedScript::new("second", &one).job()).await;
+    let process = world.start();
+    eventually("the second stands aside", async || {
+        world.count("engine.job WHERE lane = 9").await == 1
+    })
+    .await;
+    world.app.gate("here").open();
+    eventually("both others run", async || {
+        world.app.count("second") + world.app.count("enqueued") == 2
+    })
+    .await;
+    world.idle().await;
+    process.stop().await;
+    world.finish().await;
 }

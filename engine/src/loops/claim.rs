@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
-use tokio::sync::{Mutex, Notify, Semaphore, mpsc};
+use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::hints::{Heed, Hinted};
+use super::alarm::Alarm;
+use super::hints::Heed;
 use super::jittered;
 use super::judge::Limited;
 use super::proof::Proof;
@@ -32,17 +33,6 @@ const SWEEP: Duration = Duration::from_millis(500);
 
 /// So long the last looks may take.
 const LEAVE: Duration = Duration::from_secs(1);
-
-/// What wakes the claim loop.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Alarm {
-    /// There may be something to claim.
-    pub(crate) work: Arc<Notify>,
-    /// A slot is free again.
-    pub(crate) freed: Arc<Notify>,
-    /// Which lanes somebody has named as having something, and where to look.
-    pub(crate) hinted: Arc<Hinted>,
-}
 
 /// Claims for all queues of a process. There is one claimer per process, so what it holds is known at one place.
 #[derive(Debug)]

@@ -22,6 +22,9 @@ use crate::runner::{Hand, Ticket};
 /// The pause before a batch that could not be judged is tried again.
 const AGAIN: Duration = Duration::from_millis(100);
 
+/// So many claims are judged together at most.
+const TOGETHER: usize = 100;
+
 /// A job that was claimed, and what has to allow it.
 #[derive(Debug)]
 pub(crate) struct Limited {
@@ -49,10 +52,12 @@ impl Judge {
         Self { line: Line::by_keys(pool, "judge"), lease, hands, freed }
     }
 
-    /// Judges until nothing is claimed any more, or the process is dead.
+    /// Judges until nothing is claimed any more, or the process is dead. What was claimed while it judged is judged together.
     pub(crate) async fn run(mut self, mut claimed: mpsc::Receiver<Vec<Limited>>) {
-        while let Some(batch) = claimed.recv().await {
+        let mut claims = Vec::new();
+        while claimed.recv_many(&mut claims, TOGETHER).await > 0 {
             let ended = self.lease.ended.clone();
+            let batch = claims.drain(..).flatten().collect();
             tokio::select! {
                 () = self.judge(batch) => {}
                 () = ended.cancelled() => return,

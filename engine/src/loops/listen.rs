@@ -10,7 +10,7 @@ use sqlx::postgres::PgListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::claim::Alarm;
+use super::alarm::Alarm;
 use super::hints::{DEBOUNCE, Hint, payloads};
 
 const CHANNEL: &str = "autopilot";
@@ -22,6 +22,8 @@ const RECONNECT: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct Waker {
     hints: mpsc::UnboundedSender<Hint>,
+    /// The claim loop of this process, where it has one.
+    own: Option<Alarm>,
 }
 
 impl Waker {
@@ -30,12 +32,21 @@ impl Waker {
     pub fn start(pool: PgPool) -> Self {
         let (hints, inbox) = mpsc::unbounded_channel();
         tokio::spawn(send(pool, inbox));
-        Self { hints }
+        Self { hints, own: None }
+    }
+
+    /// The same in a process that claims: its own claim loop is told at once, and not by way of the database.
+    pub(crate) fn beside(pool: PgPool, own: Alarm) -> Self {
+        Self { own: Some(own), ..Self::start(pool) }
     }
 
     /// A hint at a queue or a job. Never blocks and never fails: without it the next poll finds the work.
     pub fn wake(&self, hint: impl Into<Hint>) {
-        drop(self.hints.send(hint.into()));
+        let hint = hint.into();
+        if let Some(own) = &self.own {
+            own.heed(hint.clone());
+        }
+        drop(self.hints.send(hint));
     }
 }
 
@@ -77,7 +88,7 @@ async fn send(pool: PgPool, mut inbox: mpsc::UnboundedReceiver<Hint>) {
 }
 
 /// Passes hints for our queues on to the claim loop.
-pub(crate) async fn run(pool: PgPool, queues: Vec<String>, alarm: Alarm, stop: CancellationToken) {
+pub(crate) async fn run(pool: PgPool, alarm: Alarm, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let listening = async {
             let mut listener = PgListener::connect_with(&pool).await?;
@@ -85,11 +96,7 @@ pub(crate) async fn run(pool: PgPool, queues: Vec<String>, alarm: Alarm, stop: C
             // What came while nobody listened has to be looked for.
             alarm.work.notify_one();
             loop {
-                let hint = Hint::parse(listener.recv().await?.payload());
-                if queues.iter().any(|queue| queue == hint.queue()) {
-                    alarm.hinted.push(hint);
-                    alarm.work.notify_one();
-                }
+                alarm.heed(Hint::parse(listener.recv().await?.payload()));
             }
         };
         let result: Result<(), sqlx::Error> = tokio::select! {

@@ -18,6 +18,7 @@ use crate::ids::{JobId, WorkerId};
 use crate::lease::{Claim, Lease};
 use crate::loops::claim::Claimer;
 use crate::loops::judge::{Judge, Limited};
+use crate::loops::listen::Waker;
 use crate::loops::{heartbeat, rescue, upkeep};
 use crate::registry::Registry;
 use crate::run;
@@ -102,7 +103,12 @@ impl<A: Send + Sync + 'static> Protocol<A> {
         let claimer =
             Claimer::start(pool.clone(), lives, begins, to_judge, registry.kinds(), config).await?;
         let judge = Judge::new(pool, Arc::clone(&lease), to_begin, Arc::default());
-        let committer = Committer::start(pool.clone(), lease.worker, CancellationToken::new());
+        let committer = Committer::start(
+            pool.clone(),
+            Waker::start(pool.clone()),
+            lease.worker,
+            CancellationToken::new(),
+        );
         let world = run::World::new(pool.clone(), committer, Arc::clone(&lease), config);
         let stage = Stage { app, world, registry };
         let (heart, slots) = (None, HashMap::new());

@@ -7,6 +7,7 @@ use crate::attempt::{Claimed, CodeEnded, decode, guarded};
 use crate::committer::Committer;
 use crate::failure::{Class, Failure, Stop};
 use crate::lease::{Claim, Lease};
+use crate::loops::listen::Waker;
 use crate::ops::RunHistory;
 use crate::registry::Kind;
 use crate::run::{self, Ending, Replay, Run, Stopped};
@@ -72,7 +73,12 @@ impl<A: Send + Sync + 'static> World<A> {
         let lease = Lease::new(self.config.lease, Instant::now());
         let pool = self.pool().clone();
         // Nothing is ever handed to it.
-        let committer = Committer::start(pool.clone(), lease.worker, lease.ended.clone());
+        let committer = Committer::start(
+            pool.clone(),
+            Waker::start(pool.clone()),
+            lease.worker,
+            lease.ended.clone(),
+        );
         let world = run::World {
             replay: Some(Replay::of(history)),
             ..run::World::new(pool, committer, lease, &self.config)

@@ -10,8 +10,10 @@ use super::{Worker, WorkerError};
 use crate::attempt::Stage;
 use crate::committer::Committer;
 use crate::lease::Lease;
-use crate::loops::claim::{Alarm, Claimer};
+use crate::loops::alarm::Alarm;
+use crate::loops::claim::Claimer;
 use crate::loops::judge::Judge;
+use crate::loops::listen::Waker;
 use crate::loops::{cron, heartbeat, listen, rescue, upkeep, vacuum};
 use crate::run::World;
 use crate::runner::{self, Outlet};
@@ -61,11 +63,11 @@ impl<A: Send + Sync + 'static> Worker<A> {
         let kinds = self.registry.kinds();
         let claimer =
             Claimer::start(pool, lives, hands.clone(), limited, kinds, &self.config).await?;
-        let alarm = Alarm::default();
+        let alarm = Alarm::new(&self.config);
         let freed = Arc::clone(&alarm.freed);
         let judge = Judge::new(&self.pool, Arc::clone(&lease), hands.clone(), Arc::clone(&freed));
         tokio::spawn(judge.run(claimed));
-        let stage = self.stage(&lease);
+        let stage = self.stage(&lease, &alarm);
         let alive = Alive {
             committer: stage.world.committer.clone(),
             lease: Arc::clone(&lease),
@@ -97,9 +99,10 @@ impl<A: Send + Sync + 'static> Worker<A> {
     }
 
     /// What the attempts of an incarnation are run with.
-    fn stage(&self, lease: &Arc<Lease>) -> Arc<Stage<A>> {
+    fn stage(&self, lease: &Arc<Lease>, alarm: &Alarm) -> Arc<Stage<A>> {
         let pool = self.pool.clone();
-        let committer = Committer::start(pool.clone(), lease.worker, lease.ended.clone());
+        let waker = Waker::beside(pool.clone(), alarm.clone());
+        let committer = Committer::start(pool.clone(), waker, lease.worker, lease.ended.clone());
         let world = World {
             vault: self.vault.clone(),
             #[cfg(any(test, feature = "testing"))]
@@ -152,8 +155,7 @@ impl<A: Send + Sync + 'static> Worker<A> {
         let (lease, after) = (Arc::clone(lease), self.config.vacuum_after);
         tokio::spawn(vacuum::run(self.pool.clone(), lease, after, halt.clone()));
         if self.config.listen {
-            let queues = self.config.queues.iter().map(|(name, _)| name.clone()).collect();
-            tokio::spawn(listen::run(self.pool.clone(), queues, alarm.clone(), halt.clone()));
+            tokio::spawn(listen::run(self.pool.clone(), alarm.clone(), halt.clone()));
         }
     }
 
