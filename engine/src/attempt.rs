@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use futures_util::future::OptionFuture;
 
 use crate::committer::{Change, CommitError, Committer, Dead, Family, Finish, Ownership};
 use crate::enqueue::sealed;
@@ -141,10 +142,11 @@ async fn perform<A: Send + Sync + 'static>(
     let ended = match run.recall(kind.retired()).await {
         Ok(()) => {
             let limit = kind.timeout();
+            let over = limit.map(|limit| Box::pin(tokio::time::sleep(limit)));
             let ended = tokio::select! {
                 biased;
                 () = unwanted => Err(None),
-                () = over(limit) => Err(limit),
+                Some(()) = OptionFuture::from(over) => Err(limit),
                 ended = guarded(runnable.as_ref(), &mut run) => Ok(ended),
             };
             ended.unwrap_or_else(|limit| CodeEnded::Stopped(Err(run.dropped(limit).into())))
@@ -165,7 +167,9 @@ async fn perform<A: Send + Sync + 'static>(
     };
     let (mut change, ending, then) = run.into_last_change();
     let ended = match ended {
-        CodeEnded::Stopped(Ok(())) => CodeEnded::Stopped(seal(world, &mut change).await),
+        CodeEnded::Stopped(Ok(())) if change.enqueue().iter().any(|job| job.open) => {
+            CodeEnded::Stopped(Box::pin(seal(world, &mut change)).await)
+        }
         CodeEnded::Stopped(_) | CodeEnded::Panicked(_) | CodeEnded::Undone(_) => ended,
     };
     Last { change: conclude(job, retry, ended, change, ending), then }
@@ -179,15 +183,20 @@ async fn seal(world: &World, change: &mut Change) -> crate::failure::Result {
     Ok(())
 }
 
-/// The job, from its payload.
+/// The job, from its payload. What few need is boxed, here as everywhere in an attempt: all others would carry it along.
 pub(crate) async fn decode<A>(
     world: &World,
     kind: &dyn Kind<A>,
     job: &Claimed,
 ) -> Result<Box<dyn Runnable<A>>, Failure> {
+    let misfit = |error| misfit(&job.kind, &error);
+    if !sealed::is_sealed(&job.payload) {
+        return kind.decode(&job.payload).map_err(misfit);
+    }
     let vault = world.vault.as_ref();
-    let payload = sealed::unseal(vault, job.workspace, &job.kind, &job.payload).await?;
-    kind.decode(&payload).map_err(|error| misfit(&job.kind, &error))
+    let unseal = sealed::unseal(vault, job.workspace, &job.kind, &job.payload);
+    let payload = Box::pin(unseal).await?;
+    kind.decode(&payload).map_err(misfit)
 }
 
 /// Nothing of the job has run: that it could not be read costs it no attempt.
@@ -197,14 +206,6 @@ fn not_taken_up(job: &Claimed, failure: &Failure) -> Change {
     let delay = RESUME_PAUSE.mul_f64(0.5 + retry::random());
     change.finish = Some(Finish::Again { delay, counts: false, crashed: false });
     change
-}
-
-/// Waits until an attempt has taken as long as it may.
-async fn over(limit: Option<Duration>) {
-    match limit {
-        Some(limit) => tokio::time::sleep(limit).await,
-        None => std::future::pending().await,
-    }
 }
 
 /// Runs the code of the job; a panic of it is an end like others.

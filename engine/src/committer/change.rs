@@ -76,7 +76,7 @@ impl Change {
         self.extras.as_ref().map_or(&[], |extras| &extras.failures)
     }
 
-    pub(super) fn enqueue(&self) -> &[NewJob] {
+    pub(crate) fn enqueue(&self) -> &[NewJob] {
         self.extras.as_ref().map_or(&[], |extras| &extras.enqueue)
     }
 

@@ -210,7 +210,7 @@ impl<A> Run<'_, A> {
         if step.sealed {
             let vault = self.world.vault.as_ref().ok_or_else(no_keyring)?;
             let place = place(self.workspace, self.claim.job, step.name);
-            done.sealed = Some(vault.seal(&place, output.as_bytes()).await?);
+            done.sealed = Some(Box::pin(vault.seal(&place, output.as_bytes())).await?);
         } else {
             done.output = Some(output);
         }

@@ -128,7 +128,7 @@ async fn load(
             Some(sealed) => {
                 let vault = vault.ok_or_else(no_keyring)?;
                 let place = place(workspace, job, &row.name);
-                let plain = vault.unseal(&place, &sealed).await?;
+                let plain = Box::pin(vault.unseal(&place, &sealed)).await?;
                 String::from_utf8_lossy(&plain).into_owned()
             }
         };

@@ -74,7 +74,7 @@ impl World {
             return Ok(job);
         }
         let vault = self.vault.as_ref().ok_or_else(no_keyring)?;
-        Ok(job.sealed(vault).await?)
+        Ok(Box::pin(job.sealed(vault)).await?)
     }
 
     /// The policy of a kind: its own, or where it states none, that of the process.
