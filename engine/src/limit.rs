@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 const LONGEST_KEY: usize = 512;
 
 /// What the keys begin with of those that run in order: theirs are others than those of other limits.
-const ORDER: &str = "order/";
+pub(crate) const ORDER: &str = "order/";
 
 /// At most so many limits a job.
 const MOST: usize = 8;

@@ -1,5 +1,6 @@
 //! What operators do: look, retry, cancel, wake. The command line, the HTTP interface and a dashboard share these.
 
+mod aside;
 pub mod events;
 mod fork;
 mod history;
@@ -13,6 +14,7 @@ mod search;
 mod source;
 pub mod weights;
 
+pub use aside::why_aside;
 pub use fork::{Forked, fork};
 pub use history::{RunHistory, StoredStep, export};
 pub use search::{Found, Search, search};

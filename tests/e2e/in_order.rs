@@ -97,11 +97,13 @@ async fn one_whose_transaction_commits_after_the_next_has_begun_waits_for_its_en
     let world = dying().await;
     let mut tx = world.pool().begin().await.unwrap();
     let early = enqueue(&mut tx, &[job("early")]).await.unwrap()[0].id();
-    world.add(job("gate")).await;
+    let gate = world.add(job("gate")).await;
     let process = world.start();
     world.app.gate("here").reached(1).await;
     tx.commit().await.unwrap();
     eventually("it stands aside", async || status(&world, early).await == "aside").await;
+    let why = ops::jobs::show(world.pool(), early).await.unwrap().aside.unwrap();
+    assert!(why.contains(&format!("run in order, and {gate} has not ended")), "{why}");
     world.app.gate("here").open();
     eventually("both have run", async || world.count("engine.history").await == 2).await;
     assert_eq!(world.app.calls(), ["gate", "early"]);

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgPool;
 
-use super::OpsError;
+use super::{OpsError, why_aside};
 use crate::enqueue::sealed::is_sealed;
 use crate::ids::{JobId, WorkspaceId};
 
@@ -86,6 +86,8 @@ pub struct JobDetails {
     pub job: JobView,
     /// What it is to do.
     pub payload: Value,
+    /// Why it stands aside, while it does.
+    pub aside: Option<String>,
     /// When it ended.
     pub finished_at: Option<DateTime<Utc>>,
     /// What went wrong, oldest first.
@@ -143,6 +145,7 @@ pub async fn show(pool: &PgPool, id: JobId) -> Result<JobDetails, OpsError> {
             failure: row.failure,
         },
         payload: row.payload,
+        aside: row.blocked_on.map(|on| why_aside(&on, row.first.map(JobId::from))),
         finished_at: row.finished_at,
         failures: failures(pool, id).await?,
     })

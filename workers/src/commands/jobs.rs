@@ -73,6 +73,7 @@ fn lines(details: &jobs::JobDetails) -> Vec<String> {
         format!("status     {} (attempt {}, crashes {})", job.status, job.attempt, job.crashes),
         format!("created    {}", job.created_at.to_rfc3339()),
     ];
+    lines.extend(details.aside.as_ref().map(|why| format!("aside      {why}")));
     lines.extend(job.run_at.map(|at| format!("due        {}", at.to_rfc3339())));
     lines.extend(details.finished_at.map(|at| format!("finished   {}", at.to_rfc3339())));
     lines.extend(job.unique_key.as_ref().map(|key| format!("unique     {key}")));

@@ -51,7 +51,7 @@ pub(crate) enum RunStatus {
     Running,
     /// It waits for somebody else: an approval, an event, a time.
     Waiting,
-    /// A provider is down, and its breaker holds the run back.
+    /// A limit or a pause holds it back.
     Blocked,
     /// Every step is done, or was skipped by configuration.
     Completed,

@@ -2,6 +2,7 @@
 
 use autopilot_engine::Failure;
 use autopilot_engine::ops::runs::{RunDetails, StepView as EngineStep};
+use autopilot_engine::ops::why_aside;
 use chrono::{DateTime, Utc};
 
 use crate::render::{RunStatus, RunView, StepState, StepView, percent};
@@ -49,7 +50,7 @@ fn status(word: &str) -> RunStatus {
         "queued" | "retrying" => RunStatus::Pending,
         "running" => RunStatus::Running,
         "waiting" => RunStatus::Waiting,
-        "blocked" => RunStatus::Blocked,
+        "aside" => RunStatus::Blocked,
         "completed" => RunStatus::Completed,
         "degraded" => RunStatus::Degraded,
         "cancelled" => RunStatus::Cancelled,
@@ -73,11 +74,11 @@ fn blocked_reason(details: &RunDetails, status: RunStatus) -> Option<String> {
             let next = run.next_at.map(|at| format!("; looks again {}", at.format("%T UTC")));
             Some(waits.collect::<Vec<_>>().join("; ") + &next.unwrap_or_default())
         }
+        RunStatus::Blocked => run.blocked_on.as_deref().map(|on| why_aside(on, None)),
         RunStatus::Failed if run.status != "failed" => {
             Some(format!("it was set aside as {}", run.status))
         }
         RunStatus::Running
-        | RunStatus::Blocked
         | RunStatus::Completed
         | RunStatus::Degraded
         | RunStatus::Failed
@@ -147,7 +148,7 @@ mod tests {
         for word in ["completed", "degraded", "cancelled", "failed", "review", "quarantined"] {
             assert!(status(word).exit().is_some(), "{word}");
         }
-        for word in ["queued", "running", "waiting", "retrying"] {
+        for word in ["queued", "running", "waiting", "retrying", "aside"] {
             assert!(status(word).exit().is_none(), "{word}");
         }
         assert_eq!(status("a word of next year").exit(), status("failed").exit());
