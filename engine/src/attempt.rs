@@ -178,25 +178,20 @@ async fn perform<A: Send + Sync + 'static>(
 /// Seals what goes out with a good end, where its kind is sealed.
 async fn seal(world: &World, change: &mut Change) -> crate::failure::Result {
     for job in change.extras.iter_mut().flat_map(|extras| &mut extras.enqueue) {
-        *job = world.sealed(job.clone()).await?;
+        *job = sealed::sealed(job.clone(), world.vault.as_ref()).await?;
     }
     Ok(())
 }
 
-/// The job, from its payload. What few need is boxed, here as everywhere in an attempt: all others would carry it along.
+/// The job, from its payload.
 pub(crate) async fn decode<A>(
     world: &World,
     kind: &dyn Kind<A>,
     job: &Claimed,
 ) -> Result<Box<dyn Runnable<A>>, Failure> {
-    let misfit = |error| misfit(&job.kind, &error);
-    if !sealed::is_sealed(&job.payload) {
-        return kind.decode(&job.payload).map_err(misfit);
-    }
     let vault = world.vault.as_ref();
-    let unseal = sealed::unseal(vault, job.workspace, &job.kind, &job.payload);
-    let payload = Box::pin(unseal).await?;
-    kind.decode(&payload).map_err(misfit)
+    let payload = sealed::unseal(vault, job.workspace, &job.kind, &job.payload).await?;
+    kind.decode(&payload).map_err(|error| misfit(&job.kind, &error))
 }
 
 /// Nothing of the job has run: that it could not be read costs it no attempt.

@@ -29,6 +29,14 @@ impl NewJob {
     }
 }
 
+/// The same job, sealed where its kind is, by a process that may have no vault.
+pub(crate) async fn sealed(job: NewJob, vault: Option<&Vault>) -> Result<NewJob, Failure> {
+    if !job.open {
+        return Ok(job);
+    }
+    Ok(Box::pin(job.sealed(vault.ok_or_else(no_keyring)?)).await?)
+}
+
 /// Whether a stored payload is sealed.
 pub(crate) fn is_sealed(payload: &str) -> bool {
     payload.starts_with(BEGIN)
@@ -45,7 +53,7 @@ pub(crate) async fn seal(
     Ok(format!("{BEGIN}{}{END}", STANDARD.encode(sealed)))
 }
 
-/// What was enqueued, of a payload that may be sealed.
+/// What was enqueued, of a payload that may be sealed. What opens it is boxed: every attempt asks, and few have something to open.
 pub(crate) async fn unseal<'p>(
     vault: Option<&Vault>,
     workspace: WorkspaceId,
@@ -53,12 +61,16 @@ pub(crate) async fn unseal<'p>(
     payload: &'p str,
 ) -> Result<Cow<'p, str>, Failure> {
     let Some(sealed) = payload.strip_prefix(BEGIN) else { return Ok(Cow::Borrowed(payload)) };
-    let place = place(workspace, kind);
     let vault = vault.ok_or_else(no_keyring)?;
+    Ok(Cow::Owned(Box::pin(opened(vault, &place(workspace, kind), sealed)).await?))
+}
+
+/// What stands between a sealed payload's begin and its end.
+async fn opened(vault: &Vault, place: &Place<'_>, sealed: &str) -> Result<String, VaultError> {
     let sealed = sealed.strip_suffix(END).and_then(|sealed| STANDARD.decode(sealed).ok());
     let sealed = sealed.ok_or_else(|| VaultError::Malformed { place: place.to_string() })?;
-    let plain = vault.unseal(&place, &sealed).await?;
-    Ok(Cow::Owned(String::from_utf8_lossy(&plain).into_owned()))
+    let plain = vault.unseal(place, &sealed).await?;
+    Ok(String::from_utf8_lossy(&plain).into_owned())
 }
 
 /// A fork has the payload of another job, so the job's id is no part of it.

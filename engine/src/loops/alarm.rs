@@ -17,7 +17,7 @@ pub(crate) struct Alarm {
     /// A slot is free again.
     pub(crate) freed: Arc<Notify>,
     /// Which lanes somebody has named as having something, and where to look.
-    pub(crate) hinted: Arc<Hinted>,
+    pub(super) hinted: Arc<Hinted>,
 }
 
 impl Alarm {

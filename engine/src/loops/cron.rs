@@ -12,7 +12,9 @@ use uuid::Uuid;
 use super::hints::Hint;
 use super::listen::send_all;
 use crate::cron::{Overlap, Schedule, Tick};
+use crate::enqueue::sealed::sealed;
 use crate::enqueue::{EnqueueError, NewJob, enqueue};
+use crate::failure::Failure;
 use crate::secrets::Vault;
 
 /// How often it is looked what an operator has asked for.
@@ -176,7 +178,7 @@ async fn take(
             skipped.push(Some(OVERLAPS));
             continue;
         }
-        let job = sealed((schedule.make)(Tick { at: *at })?, vault).await?;
+        let job = made(schedule, *at, vault).await?;
         // After a failover that lost the last commits the same tick is the same job.
         let job = if job.has_key() { job } else { job.named(&format!("{}\n{at}", schedule.name)) };
         let enqueued = enqueue(&mut *conn, std::slice::from_ref(&job)).await?;
@@ -199,20 +201,17 @@ async fn take(
     Ok(jobs)
 }
 
-/// The job of a tick, sealed where its kind is.
-async fn sealed(job: NewJob, vault: Option<&Vault>) -> Result<NewJob, EnqueueError> {
-    if !job.open {
-        return Ok(job);
-    }
-    let kind = job.kind.clone();
-    let problem = match vault {
-        Some(vault) => match job.sealed(vault).await {
-            Ok(job) => return Ok(job),
-            Err(error) => error.to_string(),
-        },
-        None => "its kind is sealed and this process has no keyring; set ENCRYPTION_KEY".to_owned(),
-    };
-    Err(EnqueueError::Invalid { kind, problem })
+/// The job of a tick.
+async fn made(
+    schedule: &Schedule,
+    at: DateTime<Utc>,
+    vault: Option<&Vault>,
+) -> Result<NewJob, EnqueueError> {
+    let job = (schedule.make)(Tick { at })?;
+    sealed(job, vault).await.map_err(|Failure { message, action, .. }| EnqueueError::Invalid {
+        kind: schedule.kind.clone(),
+        problem: action.map_or_else(|| message.clone(), |action| format!("{message}; {action}")),
+    })
 }
 
 async fn is_live(conn: &mut PgConnection, job: Option<Uuid>) -> Result<bool, sqlx::Error> {

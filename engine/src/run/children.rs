@@ -7,6 +7,7 @@ use super::checkpoint::{decode_output, programming_error};
 use super::{Run, Step};
 use crate::committer::{Family, StepState, StepWrite, Wake};
 use crate::enqueue::NewJob;
+use crate::enqueue::sealed::sealed;
 use crate::failure::{Class, Failure, Result, Stop};
 use crate::family::{child_of, event_of, results};
 use crate::ids::JobId;
@@ -152,7 +153,7 @@ impl<A> Run<'_, A> {
         let refused = |error: crate::EnqueueError| programming_error("child", error.to_string());
         let family = Family { parent: self.claim.job.uuid(), wakes };
         let job = job.and_then(|job| job.child(id, family)).map_err(refused)?;
-        Ok(self.world.sealed(job).await?)
+        Ok(sealed(job, self.world.vault.as_ref()).await?)
     }
 
     /// How all of them ended; none while one has not.

@@ -7,11 +7,9 @@ use sqlx::PgPool;
 
 use crate::committer::Committer;
 use crate::config::WorkerConfig;
-use crate::enqueue::NewJob;
-use crate::failure::Failure;
 use crate::lease::Lease;
 use crate::retry::Retry;
-use crate::secrets::{Vault, no_keyring};
+use crate::secrets::Vault;
 
 /// What code of the job does after its attempt's end is committed.
 pub(crate) type WhenEnded<A> = Box<dyn FnOnce(&A, Ended) + Send + Sync>;
@@ -66,15 +64,6 @@ impl World {
             #[cfg(any(test, feature = "testing"))]
             replay: None,
         }
-    }
-
-    /// The same job, sealed where its kind is.
-    pub(crate) async fn sealed(&self, job: NewJob) -> Result<NewJob, Failure> {
-        if !job.open {
-            return Ok(job);
-        }
-        let vault = self.vault.as_ref().ok_or_else(no_keyring)?;
-        Ok(Box::pin(job.sealed(vault)).await?)
     }
 
     /// The policy of a kind: its own, or where it states none, that of the process.
