@@ -1,7 +1,7 @@
 -- One job, wherever it is; and where jobs run in order, behind whom. Index: job_pkey, dead_letter_pkey, history_id, sequence_begun, sequence_pkey.
 SELECT id AS "id!", workspace AS "workspace!", kind AS "kind!", queue AS "queue!", status AS "status!", attempt AS "attempt!",
        crashes AS "crashes!", unique_key, run_at, created_at AS "created_at!", failure, payload AS "payload!", finished_at,
-       blocked_on, CASE WHEN blocked_on LIKE 'limit:order/%' THEN engine.first_of(substr(blocked_on, 7)) END AS first
+       blocked_on, CASE WHEN blocked_on LIKE 'limit:%' THEN engine.first_of(substr(blocked_on, 7)) END AS first
 FROM (
     SELECT id, workspace, kind, queue,
            CASE WHEN state = 1 THEN 'running' WHEN lane = 9 THEN 'aside' WHEN run_at > engine.now() THEN 'scheduled' ELSE 'ready' END AS status,
