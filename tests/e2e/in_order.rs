@@ -8,7 +8,7 @@ use autopilot_engine::testing::look_after;
 use autopilot_engine::{
     Class, Failure, JobId, Limit, NewJob, Priority, Stop, doctor, enqueue, ops,
 };
-use autopilot_tests::{Lab, LimitedScript, World, eventually};
+use autopilot_tests::{Inside, Lab, LimitedScript, World, eventually};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -16,18 +16,13 @@ fn job(label: &str) -> NewJob {
     LimitedScript::new(label, &[Limit::in_order("key")]).job()
 }
 
-async fn add_all(world: &World<Lab>, jobs: &[NewJob]) -> Vec<JobId> {
-    let mut conn = world.connect().await;
-    let enqueued = enqueue(&mut conn, jobs).await.unwrap();
-    enqueued.into_iter().map(|job| job.id()).collect()
+/// One that those behind it go past when it is set aside.
+fn passable(label: &str) -> NewJob {
+    LimitedScript::new(label, &[Limit::in_order("key").may_be_passed()]).job()
 }
 
 async fn status(world: &World<Lab>, job: JobId) -> String {
     ops::jobs::show(world.pool(), job).await.unwrap().job.status
-}
-
-async fn aside(world: &World<Lab>) -> i64 {
-    world.count("engine.job WHERE lane = 9").await
 }
 
 /// Jobs note their labels; "dies" is set aside until it is put back, "gate" waits at the gate.
@@ -65,9 +60,9 @@ async fn in_order_the_next_begins_when_the_one_before_has_ended_and_not_when_it_
     })
     .await;
     world.clock.freeze().await.unwrap();
-    add_all(&world, &["fails", "sleeps", "waits", "late"].map(job)).await;
+    world.add_all(["fails", "sleeps", "waits", "late"].map(job).into()).await;
     // Neither the best lane nor being due earlier brings anybody past them.
-    add_all(&world, &[job("later").after(HOUR), job("last").priority(Priority::Critical)]).await;
+    world.add_all(vec![job("later").after(HOUR), job("last").priority(Priority::Critical)]).await;
     world.add(LimitedScript::new("another key's", &[Limit::in_order("other")]).job()).await;
     world.drain().await;
     assert_eq!(world.app.count("fails"), 1);
@@ -114,7 +109,7 @@ async fn one_whose_transaction_commits_after_the_next_has_begun_waits_for_its_en
 #[tokio::test]
 async fn one_that_is_set_aside_holds_up_those_behind_it_until_somebody_decides() {
     let world = dying().await;
-    let ids = add_all(&world, &["dies", "second", "dies", "fourth"].map(job)).await;
+    let ids = world.add_all(["dies", "second", "dies", "fourth"].map(job).into()).await;
     world.drain().await;
     assert_eq!(world.app.calls(), ["dies"]);
     let told = doctor::queue(world.pool()).await.unwrap();
@@ -125,7 +120,7 @@ async fn one_that_is_set_aside_holds_up_those_behind_it_until_somebody_decides()
     );
     // The minutely look lets nobody past it either.
     look_after(world.pool()).await.unwrap();
-    assert_eq!(aside(&world).await, 3);
+    assert_eq!(world.aside().await, 3);
     ops::retry(world.pool(), ids[0]).await.unwrap();
     world.drain().await;
     assert_eq!(world.app.calls(), ["dies", "dies", "second", "dies", "fourth"]);
@@ -135,12 +130,12 @@ async fn one_that_is_set_aside_holds_up_those_behind_it_until_somebody_decides()
 #[tokio::test]
 async fn one_that_is_given_up_lets_those_behind_it_go_on() {
     let world = dying().await;
-    let ids = add_all(&world, &["dies", "gate", "third"].map(job)).await;
+    let ids = world.add_all(["dies", "gate", "third"].map(job).into()).await;
     world.drain().await;
     ops::cancel(world.pool(), ids[0]).await.unwrap();
     let process = world.start();
     world.app.gate("here").reached(1).await;
-    eventually("the third stands aside", async || aside(&world).await == 1).await;
+    eventually("the third stands aside", async || world.aside().await == 1).await;
     ops::cancel(world.pool(), ids[1]).await.unwrap();
     eventually("the third has run", async || world.count("engine.sequence").await == 0).await;
     assert_eq!(world.app.calls(), ["dies", "gate", "third"]);
@@ -151,13 +146,11 @@ async fn one_that_is_given_up_lets_those_behind_it_go_on() {
 #[tokio::test]
 async fn one_that_may_be_passed_comes_last_when_it_is_put_back() {
     let world = dying().await;
-    let passable =
-        |label| LimitedScript::new(label, &[Limit::in_order("key").may_be_passed()]).job();
-    let ids = add_all(&world, &["dies", "gate", "third"].map(passable)).await;
+    let ids = world.add_all(["dies", "gate", "third"].map(passable).into()).await;
     let process = world.start();
     world.app.gate("here").reached(1).await;
     ops::retry(world.pool(), ids[0]).await.unwrap();
-    eventually("both stand aside", async || aside(&world).await == 2).await;
+    eventually("both stand aside", async || world.aside().await == 2).await;
     world.app.gate("here").open();
     eventually("all have run", async || world.count("engine.history").await == 3).await;
     assert_eq!(world.app.calls(), ["dies", "gate", "third", "dies"]);
@@ -168,9 +161,7 @@ async fn one_that_may_be_passed_comes_last_when_it_is_put_back() {
 #[tokio::test]
 async fn one_that_was_quarantined_and_may_be_passed_does_not_come_back_beside_another() {
     let world = dying().await;
-    let passable =
-        |label| LimitedScript::new(label, &[Limit::in_order("key").may_be_passed()]).job();
-    let ids = add_all(&world, &["gate", "second", "gate"].map(passable)).await;
+    let ids = world.add_all(["gate", "second", "gate"].map(passable).into()).await;
     for crash in 1..=3 {
         let process = world.start();
         world.app.gate("here").reached(crash).await;
@@ -195,8 +186,6 @@ async fn one_that_was_quarantined_and_may_be_passed_does_not_come_back_beside_an
 #[tokio::test]
 async fn a_place_that_was_left_behind_brings_nobody_before_those_who_have_passed_it() {
     let world = dying().await;
-    let passable =
-        |label| LimitedScript::new(label, &[Limit::in_order("key").may_be_passed()]).job();
     let dead = world.add(passable("dies")).await;
     world.drain().await;
     // As when a quarantine was not looked after yet.
@@ -218,7 +207,7 @@ async fn a_place_that_was_left_behind_brings_nobody_before_those_who_have_passed
 #[tokio::test]
 async fn one_whose_process_dies_goes_on_before_those_behind_it() {
     let world = dying().await;
-    add_all(&world, &["gate", "second"].map(job)).await;
+    world.add_all(["gate", "second"].map(job).into()).await;
     let process = world.start();
     world.app.gate("here").reached(1).await;
     process.kill().await;
@@ -232,12 +221,12 @@ async fn one_whose_process_dies_goes_on_before_those_behind_it() {
 #[tokio::test]
 async fn one_that_is_put_back_after_its_end_comes_last() {
     let world = dying().await;
-    let ids = add_all(&world, &["first", "gate", "third"].map(job)).await;
+    let ids = world.add_all(["first", "gate", "third"].map(job).into()).await;
     ops::cancel(world.pool(), ids[0]).await.unwrap();
     let process = world.start();
     world.app.gate("here").reached(1).await;
     ops::retry(world.pool(), ids[0]).await.unwrap();
-    eventually("both stand aside", async || aside(&world).await == 2).await;
+    eventually("both stand aside", async || world.aside().await == 2).await;
     world.app.gate("here").open();
     eventually("all have run", async || world.app.count("first") == 1).await;
     assert_eq!(world.app.calls(), ["gate", "third", "first"]);
@@ -277,7 +266,7 @@ async fn a_race_for_many_sequences_keeps_the_order_of_each() {
         })
         .collect();
     for batch in jobs.chunks(23) {
-        add_all(&world, batch).await;
+        world.add_all(batch.to_vec()).await;
     }
     let processes = [world.start(), world.start(), world.start()];
     eventually("all have run", async || world.count("engine.history").await == 160).await;

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use autopilot_engine::{Class, Failure, Limit, NewJob, Priority, Stop, enqueue, ops};
-use autopilot_tests::{Inside, Lab, LimitedScript, World, eventually};
+use autopilot_engine::{Class, Failure, Limit, NewJob, Priority, Stop, ops};
+use autopilot_tests::{Inside, Lab, LimitedScript, eventually};
 use sqlx::Connection;
 
 const LOCK: &str = include_str!("../../engine/sql/limit/lock.sql");
@@ -15,24 +15,14 @@ fn one(key: &str) -> [Limit; 1] {
     [Limit::concurrency(key, 1)]
 }
 
-async fn add_all(world: &World<Lab>, jobs: Vec<NewJob>) {
-    let mut tx = world.pool().begin().await.unwrap();
-    assert_eq!(enqueue(&mut tx, &jobs).await.unwrap().len(), jobs.len());
-    tx.commit().await.unwrap();
-}
-
-async fn aside(world: &World<Lab>) -> i64 {
-    world.count("engine.job WHERE lane = 9 AND state = 0").await
-}
-
 #[tokio::test]
 async fn no_more_run_at_a_time_than_the_key_allows_over_all_processes() {
     let world = Lab::gated().await;
     let two = [Limit::concurrency("key", 2)];
-    add_all(&world, (0..6).map(|_| LimitedScript::new("runs", &two).job()).collect()).await;
+    world.add_all((0..6).map(|_| LimitedScript::new("runs", &two).job()).collect()).await;
     let processes = [world.start(), world.start()];
     world.app.gate("here").reached(2).await;
-    eventually("the others stand aside", async || aside(&world).await == 4).await;
+    eventually("the others stand aside", async || world.aside().await == 4).await;
     assert_eq!(world.app.count("runs"), 2);
     assert_eq!(
         world.count("engine.job WHERE lane = 9 AND attempt > 0").await,
@@ -86,7 +76,7 @@ async fn a_race_for_many_keys_never_lets_in_one_too_many() {
         let limits = [Limit::concurrency(format!("key {key}"), key + 1)];
         LimitedScript::new(&key.to_string(), &limits).job()
     });
-    add_all(&world, jobs.collect()).await;
+    world.add_all(jobs.collect()).await;
     let processes = [world.start(), world.start(), world.start()];
     eventually("all have run", async || world.count("engine.history").await == 300).await;
     assert_eq!(world.app.count("one too many"), 0);
@@ -99,12 +89,12 @@ async fn a_race_for_many_keys_never_lets_in_one_too_many() {
 #[tokio::test]
 async fn a_place_is_not_leaked_by_a_crash() {
     let world = Lab::gated().await;
-    add_all(&world, vec![LimitedScript::new("first", &one("key")).job()]).await;
+    world.add_all(vec![LimitedScript::new("first", &one("key")).job()]).await;
     let process = world.start();
     world.app.gate("here").reached(1).await;
     let job = LimitedScript::new("second", &one("key")).job();
     world.add(job).await;
-    eventually("it stands aside", async || aside(&world).await == 1).await;
+    eventually("it stands aside", async || world.aside().await == 1).await;
     process.kill().await;
     world.let_leases_lapse().await;
     world.app.gate("here").open();
@@ -121,7 +111,7 @@ async fn whoever_is_cancelled_makes_room() {
     let process = world.start();
     world.app.gate("here").reached(1).await;
     world.add(LimitedScript::new("second", &one("key")).job()).await;
-    eventually("it stands aside", async || aside(&world).await == 1).await;
+    eventually("it stands aside", async || world.aside().await == 1).await;
     ops::cancel(world.pool(), first).await.unwrap();
     eventually("the second begins", async || world.app.count("second") == 1).await;
     world.app.gate("here").open();
@@ -138,13 +128,13 @@ async fn whoever_is_called_in_and_cancelled_before_he_begins_calls_the_next() {
     world.app.gate("here").reached(1).await;
     let second = world.add(LimitedScript::new("second", &one("key")).job()).await;
     world.add(LimitedScript::new("third", &one("key")).job()).await;
-    eventually("both stand aside", async || aside(&world).await == 2).await;
+    eventually("both stand aside", async || world.aside().await == 2).await;
     process.kill().await;
     // Nobody claims while the first and then the second, which is called in, are cancelled.
     ops::cancel(world.pool(), first).await.unwrap();
-    assert_eq!((world.standing(second).await.as_str(), aside(&world).await), ("ready", 1));
+    assert_eq!((world.standing(second).await.as_str(), world.aside().await), ("ready", 1));
     ops::cancel(world.pool(), second).await.unwrap();
-    assert_eq!(aside(&world).await, 0);
+    assert_eq!(world.aside().await, 0);
     world.app.gate("here").open();
     world.let_leases_lapse().await;
     world.drain().await;
@@ -182,7 +172,7 @@ async fn turns_come_evenly_however_many_ask_for_them() {
     let world = Lab::noting().await;
     world.clock.freeze().await.unwrap();
     let pair = [Limit::rate("pair", 1, 6 * SECOND)];
-    add_all(&world, (0..4).map(|_| LimitedScript::new("sent", &pair).job()).collect()).await;
+    world.add_all((0..4).map(|_| LimitedScript::new("sent", &pair).job()).collect()).await;
     for sent in 1..=4 {
         let processes = [world.start(), world.start()];
         world.idle().await;
@@ -239,7 +229,7 @@ async fn a_job_that_comes_back_from_the_dead_letters_keeps_its_limits() {
     let process = world.start();
     world.app.gate("here").reached(1).await;
     assert_eq!(ops::retry(world.pool(), dead).await.unwrap(), "default");
-    eventually("it stands aside", async || aside(&world).await == 1).await;
+    eventually("it stands aside", async || world.aside().await == 1).await;
     world.app.gate("here").open();
     eventually("it has run", async || world.app.count("dies") == 2).await;
     world.idle().await;

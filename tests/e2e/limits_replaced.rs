@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use autopilot_engine::testing::look_after;
 use autopilot_engine::{Enqueued, Job, Limit, NewJob, Registry, Result, Run, Unique};
-use autopilot_tests::{Lab, World, eventually};
+use autopilot_tests::{Inside, Lab, World, eventually};
 use serde::{Deserialize, Serialize};
 
 /// The last word on something, with limits of its own.
@@ -52,8 +52,7 @@ async fn whoever_is_given_other_limits_while_he_stands_aside_is_judged_by_those(
     let process = world.start();
     world.app.gate("here").reached(1).await;
     world.add(word(true, &key())).await;
-    eventually("it stands aside", async || world.count("engine.job WHERE lane = 9").await == 1)
-        .await;
+    eventually("it stands aside", async || world.aside().await == 1).await;
     assert!(matches!(world.submit(word(true, &[])).await, Enqueued::Existing(_)));
     eventually("it needs no place any more", async || world.app.count("free") == 1).await;
     world.app.gate("here").open();

@@ -156,17 +156,16 @@ async fn a_job_that_is_to_be_sealed_and_is_not_is_refused_and_nothing_is_written
 
 #[tokio::test]
 async fn without_a_keyring_a_sealed_job_is_set_aside_and_says_what_to_set() {
-    let mut world = without_a_keyring(Vec::new()).await;
-    let vault = vault(world.pool()).await;
-    let letter = NewJob::of(&Letter::new(false)).unwrap().sealed(&vault).await.unwrap();
-    let job = world.add(letter).await;
+    let mut world = world().await;
+    let job = world.enqueue(&Letter::new(false)).await;
+    let vault = world.vault.take();
     world.drain().await;
     let failure: String = world.value("SELECT failure::text FROM engine.dead_letter").await;
     assert!(failure.contains("no_keyring") && failure.contains("ENCRYPTION_KEY"), "{failure}");
     let details = ops::jobs::show(world.pool(), job).await.unwrap();
     assert!(details.sealed_bytes().is_some());
     ops::retry(world.pool(), job).await.unwrap();
-    world.vault = Some(vault);
+    world.vault = vault;
     world.drain().await;
     assert_eq!(world.app.calls(), [SECRET]);
     world.finish().await;
@@ -174,10 +173,8 @@ async fn without_a_keyring_a_sealed_job_is_set_aside_and_says_what_to_set() {
 
 #[tokio::test]
 async fn keys_that_cannot_be_read_for_a_while_cost_no_attempt() {
-    let mut world = without_a_keyring(Vec::new()).await;
-    let own = vault(world.pool()).await;
-    let letter = NewJob::of(&Letter::new(false)).unwrap().sealed(&own).await.unwrap();
-    let job = world.add(letter).await;
+    let mut world = world().await;
+    let job = world.enqueue(&Letter::new(false)).await;
     let proxy = Proxy::start(&world.url()).await;
     world.vault = Some(vault(&proxy.pool(&world.url()).await).await);
     proxy.point_to("postgres://nobody@127.0.0.1:1/nowhere");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use autopilot_engine::ops::weights;
-use autopilot_engine::{Class, Failure, Job, NewJob, Priority, WorkspaceId, enqueue, hint};
+use autopilot_engine::{Class, Failure, Job, Priority, WorkspaceId, hint};
 use autopilot_tests::{Explained, Lab, Script, TurnsScript, World, eventually, listening};
 
 const LOOK: &str = include_str!("../../engine/sql/look.sql");
@@ -11,13 +11,7 @@ const LOOK: &str = include_str!("../../engine/sql/look.sql");
 /// Enqueues a workspace's jobs at once.
 async fn backlog(world: &World<Lab>, workspace: WorkspaceId, label: &str, count: usize) {
     let job = || TurnsScript::new(workspace, label).job();
-    add_all(world, (0..count).map(|_| job()).collect()).await;
-}
-
-async fn add_all(world: &World<Lab>, jobs: Vec<NewJob>) {
-    let mut tx = world.pool().begin().await.unwrap();
-    assert_eq!(enqueue(&mut tx, &jobs).await.unwrap().len(), jobs.len());
-    tx.commit().await.unwrap();
+    world.add_all((0..count).map(|_| job()).collect()).await;
 }
 
 async fn one_at_a_time() -> World<Lab> {
@@ -188,7 +182,7 @@ async fn low_before_a_backlog(waited: Duration, ageing: Duration) -> bool {
     world.add(Script::new("low").job().priority(Priority::Low)).await;
     world.clock.advance(waited).await.unwrap();
     let critical = || Script::new("critical").job().priority(Priority::Critical);
-    add_all(&world, (0..2_000).map(|_| critical()).collect()).await;
+    world.add_all((0..2_000).map(|_| critical()).collect()).await;
     world.drain().await;
     let calls = world.app.calls();
     world.finish().await;

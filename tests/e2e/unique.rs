@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use autopilot_engine::{Enqueued, Job, NewJob, Registry, Result, Run, Unique};
-use autopilot_tests::{Lab, World, eventually};
+use autopilot_tests::{Inside, Lab, World, eventually};
 use serde::{Deserialize, Serialize};
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -138,8 +138,7 @@ async fn what_comes_while_one_runs_runs_once_more_after_it() {
         world.app.gate("here").reached(1).await;
         assert!(is_new(&world, policy, "one").await, "a job of its own");
         assert!(!is_new(&world, policy, "two").await, "but one only");
-        eventually("it stands aside", async || world.count("engine.job WHERE lane = 9").await == 1)
-            .await;
+        eventually("it stands aside", async || world.aside().await == 1).await;
         assert_eq!(world.app.calls(), ["waits"]);
         world.app.gate("here").open();
         eventually("it has run", async || world.count("engine.history").await == 2).await;

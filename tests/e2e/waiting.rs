@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use autopilot_engine::{Limit, Outcome, Result, Stop, Wait};
-use autopilot_tests::{Lab, LimitedScript, Script, eventually};
+use autopilot_tests::{Inside, Lab, LimitedScript, Script, eventually};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -144,10 +144,7 @@ async fn a_process_knows_without_a_hint_what_its_own_writes_have_made_ready() {
     world.add(LimitedScript::new("first", &one).job()).await;
     world.add(LimitedScript::new("second", &one).job()).await;
     let process = world.start();
-    eventually("the second stands aside", async || {
-        world.count("engine.job WHERE lane = 9").await == 1
-    })
-    .await;
+    eventually("the second stands aside", async || world.aside().await == 1).await;
     world.app.gate("here").open();
     eventually("both others run", async || {
         world.app.count("second") + world.app.count("enqueued") == 2

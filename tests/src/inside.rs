@@ -32,6 +32,9 @@ pub trait Inside {
     /// When that does not happen in time.
     async fn waiting_for_locks(&self, count: i64);
 
+    /// How many jobs stand aside, for a limit or a pause.
+    async fn aside(&self) -> i64;
+
     /// The queue, the checkpoints, the history, the dead letters and the failures, row by row: what a superseded
     /// attempt must leave as it is.
     async fn snapshot(&self) -> Vec<String>;
@@ -74,6 +77,10 @@ impl<A: Send + Sync + 'static> Inside for World<A> {
         let waiting = "pg_stat_activity
                        WHERE datname = current_database() AND wait_event_type = 'Lock'";
         eventually("somebody waits for a lock", async || self.count(waiting).await >= count).await;
+    }
+
+    async fn aside(&self) -> i64 {
+        self.count("engine.job WHERE lane = 9 AND state = 0").await
     }
 
     async fn snapshot(&self) -> Vec<String> {

@@ -1,5 +1,6 @@
 //! A world of its own for each test: a database with a movable clock, an application, and workers to run.
 
+mod enqueue;
 mod look;
 
 use std::future::Future;
@@ -15,7 +16,6 @@ use super::process::Process;
 use super::wait::eventually;
 use super::{Clock, CrashPoints, TestDatabase};
 use crate::config::WorkerConfig;
-use crate::enqueue::{Enqueued, NewJob, enqueue};
 use crate::ids::JobId;
 use crate::job::Job;
 use crate::registry::Registry;
@@ -80,37 +80,6 @@ impl<A: Send + Sync + 'static> World<A> {
     /// When the database cannot be reached.
     pub async fn connect(&self) -> PgConnection {
         self.pool().connect_options().connect().await.expect("the database can be reached")
-    }
-
-    /// Enqueues a job.
-    ///
-    /// # Panics
-    /// When the database refuses.
-    pub async fn enqueue<J: Job>(&self, job: &J) -> JobId {
-        self.add(NewJob::of(job).expect("the job is JSON")).await
-    }
-
-    /// Enqueues a job, wherever and whenever it is to run.
-    ///
-    /// # Panics
-    /// When the database refuses.
-    pub async fn add(&self, job: NewJob) -> JobId {
-        self.submit(job).await.id()
-    }
-
-    /// Enqueues a job in a transaction of its own, and says whether it is new.
-    ///
-    /// # Panics
-    /// When the database refuses.
-    pub async fn submit(&self, job: NewJob) -> Enqueued {
-        let job = match &self.vault {
-            Some(vault) => job.sealed(vault).await.expect("the payload is sealed"),
-            None => job,
-        };
-        let mut tx = self.pool().begin().await.unwrap();
-        let enqueued = enqueue(&mut tx, &[job]).await.unwrap();
-        tx.commit().await.unwrap();
-        enqueued.into_iter().next().expect("one answer for one job")
     }
 
     /// Starts a worker.
