@@ -82,7 +82,8 @@ impl Starter {
         };
         // Held before it is written, so that a drain meanwhile gives it back.
         alive.lease.start(claim);
-        match alive.committer.commit(Change::start(job.clone())).await {
+        let job = Arc::new(job);
+        match alive.committer.commit(Change::start(Arc::clone(&job))).await {
             Ok(Ownership::Owned) => {
                 alive.lease.hold(claim);
                 // Refused where the process stops: it is given back with the rest.
@@ -92,7 +93,7 @@ impl Starter {
             // Something is paused: whether it is this one is for the queue to say.
             Ok(Ownership::Lost) if !alive.lease.ended.is_cancelled() => {
                 alive.lease.release(claim);
-                self.enqueuer.enqueue(job).await
+                self.enqueuer.enqueue(Arc::unwrap_or_clone(job)).await
             }
             refused => {
                 alive.lease.release(claim);

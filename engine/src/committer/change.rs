@@ -1,20 +1,21 @@
 //! What an attempt writes at once.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
+
+use uuid::Uuid;
 
 use crate::enqueue::NewJob;
 use crate::failure::Failure;
 use crate::lease::Claim;
-
-use uuid::Uuid;
 
 /// All that one attempt writes at once: it commits whole or not at all.
 #[derive(Debug)]
 pub(crate) struct Change {
     pub(crate) claim: Claim,
     /// The job itself, where it begins here without having waited in the queue; nothing else is written then.
-    pub(crate) start: Option<Box<NewJob>>,
+    pub(crate) start: Option<Arc<NewJob>>,
     /// What becomes of the note in the job's row which step is under way.
     pub(crate) mark: Mark,
     pub(crate) steps: Vec<StepWrite>,
@@ -105,9 +106,9 @@ impl Change {
     }
 
     /// The beginning of a job that did not wait in the queue.
-    pub(crate) fn start(job: NewJob) -> Self {
+    pub(crate) fn start(job: Arc<NewJob>) -> Self {
         let claim = Claim { job: job.id, token: 1 };
-        Self { start: Some(Box::new(job)), ..Self::of(claim) }
+        Self { start: Some(job), ..Self::of(claim) }
     }
 
     /// Whether it is one of the ordinary writes, which take one statement: a step that is done at most, the beginning

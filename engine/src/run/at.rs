@@ -1,12 +1,11 @@
 //! What the code of a step is given.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use sqlx::{PgPool, Postgres, Transaction};
-use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::Run;
@@ -41,7 +40,7 @@ pub struct At<'r, A> {
     claim: Claim,
     step: &'static str,
     /// When it was said last how far the step has come.
-    said: Arc<Mutex<Option<Instant>>>,
+    said: Mutex<Option<Instant>>,
     call_timeout: Duration,
 }
 
@@ -57,14 +56,14 @@ impl<'r, A> At<'r, A> {
             lease: &run.world.lease,
             claim: run.claim,
             step,
-            said: Arc::default(),
+            said: Mutex::default(),
             call_timeout: run.world.call_timeout,
         }
     }
 
     /// The same place once more, for a lookup.
     pub(super) fn again(&self) -> Self {
-        Self { key: self.key.clone(), said: Arc::clone(&self.said), ..*self }
+        Self { key: self.key.clone(), said: Mutex::default(), ..*self }
     }
 
     /// Waits until the lease outlasts a call, as before the step's first call (L3). A step that makes several calls
@@ -98,11 +97,9 @@ impl<'r, A> At<'r, A> {
     /// # Errors
     /// [`Stop::Lost`] when it is not.
     pub async fn progress(&self, text: &str) -> Result {
-        let mut said = self.said.lock().await;
-        if said.is_some_and(|said| said.elapsed() < SAY) {
+        if !self.may_say() {
             return Ok(());
         }
-        *said = Some(Instant::now());
         let end = text.floor_char_boundary(LONGEST_NOTE);
         let note =
             format!("{}\u{1f}{}", self.step, text.get(..end).unwrap_or(text).replace('\0', ""));
@@ -117,6 +114,15 @@ impl<'r, A> At<'r, A> {
         .execute(self.pool)
         .await?;
         if noted.rows_affected() == 0 { Err(Stop::Lost) } else { Ok(()) }
+    }
+
+    fn may_say(&self) -> bool {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = said.is_none_or(|said| said.elapsed() >= SAY);
+        if may {
+            *said = Some(Instant::now());
+        }
+        may
     }
 
     /// The vault for sealed columns, where the process has a keyring.
