@@ -16,29 +16,19 @@ WITH chosen AS MATERIALIZED (
                          ($7::timestamptz[])[queue.first_lane:queue.last_lane], ($8::bigint[])[queue.first_lane:queue.last_lane])
                       AS lane(number, share, mark, most),
                   LATERAL (
-                      SELECT * FROM (
-                          SELECT j.ctid FROM engine.job j
-                          WHERE j.queue = queue.name AND j.lane = lane.number AND j.share = lane.share AND j.state = 0
-                            AND j.run_at >= lane.mark AND j.run_at <= engine.now() AND j.kind_hash = ANY (ARRAY(SELECT hashtext(kind) FROM unnest($10::text[]) AS kind))
-                            AND NOT EXISTS (SELECT FROM engine.pause)
-                          ORDER BY j.run_at
-                          LIMIT lane.most FOR UPDATE SKIP LOCKED
-                      ) nothing_is_paused
-                      UNION ALL
-                      SELECT * FROM (
-                          SELECT j.ctid FROM engine.job j
-                          WHERE j.queue = queue.name AND j.lane = lane.number AND j.share = lane.share AND j.state = 0
-                            AND j.run_at >= lane.mark AND j.run_at <= engine.now() AND j.kind_hash = ANY (ARRAY(SELECT hashtext(kind) FROM unnest($10::text[]) AS kind))
-                            AND EXISTS (SELECT FROM engine.pause)
-                            AND queue.name <> ALL (ARRAY(SELECT p.name FROM engine.pause p WHERE p.scope = 'queue'))
-                            AND j.kind <> ALL (ARRAY(SELECT p.name FROM engine.pause p WHERE p.scope = 'kind'))
-                            AND j.workspace <> ALL (ARRAY(SELECT p.name::uuid FROM engine.pause p WHERE p.scope = 'workspace'))
-                          ORDER BY j.run_at
-                          LIMIT lane.most FOR UPDATE SKIP LOCKED
-                      ) something_is
+                      SELECT j.ctid FROM engine.job j
+                      WHERE j.queue_hash = hashtext(queue.name) AND j.queue = queue.name AND j.lane = lane.number AND j.share = lane.share AND j.state = 0
+                        AND j.run_at >= lane.mark AND j.run_at <= engine.now()
+                        AND j.kind_hash = ANY (ARRAY(SELECT hashtext(kind) FROM unnest($10::text[]) AS kind))
+                        AND (NOT EXISTS (SELECT FROM engine.pause p WHERE p.scope <> 'queue')
+                             OR (j.kind <> ALL (ARRAY(SELECT p.name FROM engine.pause p WHERE p.scope = 'kind'))
+                                 AND j.workspace <> ALL (ARRAY(SELECT p.name::uuid FROM engine.pause p WHERE p.scope = 'workspace'))))
+                      ORDER BY j.run_at
+                      LIMIT lane.most FOR UPDATE SKIP LOCKED
                   ) first
              LIMIT queue.free
          ) ready
+    WHERE queue.name <> ALL (ARRAY(SELECT p.name FROM engine.pause p WHERE p.scope = 'queue'))
 ), me AS MATERIALIZED (
     SELECT set_config('synchronous_commit', 'off', true) FROM engine.worker
     WHERE id = $9 AND EXISTS (SELECT FROM chosen) FOR KEY SHARE

@@ -24,8 +24,8 @@ WITH guard AS MATERIALIZED (
     WHERE k.expires_at <= engine.clock()
     RETURNING id, job
 ), inserted AS (
-    INSERT INTO engine.job (id, workspace, kind, kind_hash, queue, priority, lane, share, takes_turns, created_at, run_at, unique_key, payload, limits, wakes)
-    SELECT id, workspace, kind, hashtext(kind), queue, priority, priority, share, share > 0, engine.now(),
+    INSERT INTO engine.job (id, workspace, kind, kind_hash, queue_hash, queue, priority, lane, share, takes_turns, created_at, run_at, unique_key, payload, limits, wakes)
+    SELECT id, workspace, kind, hashtext(kind), hashtext(queue), queue, priority, priority, share, share > 0, engine.now(),
            greatest(coalesce(run_at, engine.clock()), engine.clock()) + make_interval(secs => coalesce(delay, 0)),
            unique_key, payload::json, limits::json, wakes
     FROM input

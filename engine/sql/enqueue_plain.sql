@@ -11,8 +11,8 @@ WITH guard AS MATERIALIZED (
     SELECT i.id, i.workspace, i.kind, $13, i.plan::jsonb, engine.now()
     FROM unnest($9::uuid[], $10::uuid[], $11::text[], $12::text[]) AS i(id, workspace, kind, plan)
 )
-INSERT INTO engine.job (id, workspace, kind, kind_hash, queue, priority, lane, share, takes_turns, created_at, run_at, payload)
-SELECT i.id, i.workspace, i.kind, hashtext(i.kind), i.queue, i.priority, i.priority, i.share, i.share > 0, engine.now(),
+INSERT INTO engine.job (id, workspace, kind, kind_hash, queue_hash, queue, priority, lane, share, takes_turns, created_at, run_at, payload)
+SELECT i.id, i.workspace, i.kind, hashtext(i.kind), hashtext(i.queue), i.queue, i.priority, i.priority, i.share, i.share > 0, engine.now(),
        greatest(coalesce(i.run_at, engine.clock()), engine.clock()) + make_interval(secs => coalesce(i.delay, 0)),
        i.payload::json
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::smallint[], $16::integer[], $6::timestamptz[], $7::double precision[], $8::text[])

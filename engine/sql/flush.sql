@@ -12,9 +12,9 @@ WITH me AS MATERIALIZED (
     SELECT * FROM unnest($12::uuid[], $13::uuid[], $14::text[], $15::text[], $16::smallint[], $24::integer[], $17::text[], $18::text[], $21::text[])
         AS s(id, workspace, kind, queue, priority, share, payload, plan, begins)
 ), started AS (
-    INSERT INTO engine.job (id, workspace, kind, kind_hash, queue, priority, lane, share, takes_turns, created_at, run_at, state, token, attempt, worker, step,
+    INSERT INTO engine.job (id, workspace, kind, kind_hash, queue_hash, queue, priority, lane, share, takes_turns, created_at, run_at, state, token, attempt, worker, step,
                             starts, begun_at, payload)
-    SELECT id, workspace, kind, hashtext(kind), queue, priority, priority, share, share > 0, engine.now(), engine.clock(), 1, 1, 1, $1, begins, (begins IS NOT NULL)::integer,
+    SELECT id, workspace, kind, hashtext(kind), hashtext(queue), queue, priority, priority, share, share > 0, engine.now(), engine.clock(), 1, 1, 1, $1, begins, (begins IS NOT NULL)::integer,
            CASE WHEN begins IS NOT NULL THEN engine.clock() END, payload::json
     FROM starts WHERE EXISTS (SELECT FROM me) AND NOT EXISTS (SELECT FROM engine.pause)
     ON CONFLICT DO NOTHING

@@ -9,7 +9,7 @@ WITH this AS MATERIALIZED (
     FROM unnest($1::text[], $2::smallint[], $3::integer[], $4::timestamptz[]) AS lane(queue, number, share, mark)
     LEFT JOIN LATERAL (
         SELECT j.run_at FROM engine.job j
-        WHERE j.queue = lane.queue AND j.lane = lane.number AND j.share = lane.share AND j.state = 0 AND j.run_at >= lane.mark
+        WHERE j.queue_hash = hashtext(lane.queue) AND j.queue = lane.queue AND j.lane = lane.number AND j.share = lane.share AND j.state = 0 AND j.run_at >= lane.mark
         ORDER BY j.run_at LIMIT 1
     ) first ON true
 ), unknown AS (
@@ -18,13 +18,13 @@ WITH this AS MATERIALIZED (
          LATERAL (
              WITH RECURSIVE found AS (
                  (SELECT j.share, j.run_at FROM engine.job j
-                  WHERE j.queue = gap.queue AND j.lane = gap.number AND j.share > gap.after AND j.share < gap.before AND j.state = 0
+                  WHERE j.queue_hash = hashtext(gap.queue) AND j.queue = gap.queue AND j.lane = gap.number AND j.share > gap.after AND j.share < gap.before AND j.state = 0
                   ORDER BY j.share, j.run_at LIMIT 1)
                  UNION ALL
                  SELECT next.share, next.run_at
                  FROM found, LATERAL (
                      SELECT j.share, j.run_at FROM engine.job j
-                     WHERE j.queue = gap.queue AND j.lane = gap.number AND j.share > found.share AND j.share < gap.before AND j.state = 0
+                     WHERE j.queue_hash = hashtext(gap.queue) AND j.queue = gap.queue AND j.lane = gap.number AND j.share > found.share AND j.share < gap.before AND j.state = 0
                      ORDER BY j.share, j.run_at LIMIT 1
                  ) next
              )

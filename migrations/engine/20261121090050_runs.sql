@@ -12,14 +12,15 @@ CREATE TABLE engine.retention (
     PRIMARY KEY (queue, outcome)
 ) WITH (fillfactor = 50);
 
--- How finished jobs ended. Append-only. A partition holds what goes on the same day.
+-- How finished jobs ended. Append-only. A partition holds what goes on the same day; an outcome for which nothing says when that
+-- is, is refused.
 CREATE TABLE engine.history (
     id          uuid NOT NULL,
     workspace   uuid NOT NULL,
     kind        text NOT NULL,
     queue       text NOT NULL,
     priority    smallint NOT NULL,
-    outcome     text NOT NULL CHECK (outcome IN ('completed', 'degraded', 'cancelled')),
+    outcome     text NOT NULL,                  -- 'completed', 'degraded', 'cancelled'
     token       bigint NOT NULL,
     attempt     integer NOT NULL,
     crashes     integer NOT NULL,
@@ -87,7 +88,7 @@ CREATE TABLE engine.step (
     job         uuid NOT NULL,
     born        timestamptz NOT NULL,
     name        text COLLATE "C" NOT NULL,
-    state       text NOT NULL CHECK (state IN ('started', 'done', 'skipped', 'waiting', 'failed')),
+    state       text NOT NULL,               -- 'started', 'done', 'skipped', 'waiting', 'failed'
     token       bigint NOT NULL,
     starts      integer NOT NULL DEFAULT 0,  -- how often it was begun, over all attempts
     output      json,
@@ -99,7 +100,7 @@ CREATE TABLE engine.step (
     started_at  timestamptz NOT NULL DEFAULT engine.clock(),
     finished_at timestamptz,
     PRIMARY KEY (job, name, born),
-    CHECK ((state = 'waiting') = (wake_at IS NOT NULL))
+    CONSTRAINT step_is_consistent CHECK ((state = 'waiting') = (wake_at IS NOT NULL))
 ) PARTITION BY RANGE (born);
 
 CREATE INDEX step_event ON engine.step (wake_event) WHERE state = 'waiting' AND wake_event IS NOT NULL;

@@ -6,6 +6,7 @@ use autopilot_engine::ops::events::emit;
 use autopilot_engine::{Job, Limit, NewJob, Result, Run, Stop, Unique, Wait};
 use autopilot_tests::{Lab, Script, World};
 use serde::{Deserialize, Serialize};
+use sqlx::AssertSqlSafe;
 
 /// A job that says of itself whatever a test wants.
 #[derive(Default, Clone, Serialize, Deserialize)]
@@ -145,4 +146,43 @@ async fn what_is_too_long_for_an_index_hurts_nobody_else_and_is_not_tried_for_ev
     let told: String = world.value("SELECT failure ->> 'message' FROM engine.dead_letter").await;
     assert!(told.contains("index row"), "{told}");
     world.close().await;
+}
+
+#[tokio::test]
+async fn an_edit_by_hand_that_would_lose_a_job_is_refused_by_the_database() {
+    let world = Lab::noting().await;
+    world.enqueue(&Script::default()).await;
+    for edit in [
+        "lane = 5",
+        "lane = 9",
+        "blocked_on = 'key:a'",
+        "priority = 4, lane = 4",
+        "state = 1",
+        "worker = id",
+        "share = 7",
+    ] {
+        let refused = sqlx::query(AssertSqlSafe(format!("UPDATE engine.job SET {edit}")))
+            .execute(world.pool())
+            .await
+            .unwrap_err();
+        assert!(refused.to_string().contains("job_is_consistent"), "{edit}: {refused}");
+    }
+    for (row, says) in [
+        ("step (job, born, name, state, token) VALUES (gen_random_uuid(), now(), 'a', 'waiting', 1)", "step_is_consistent"),
+        (
+            "history (id, workspace, kind, queue, priority, outcome, token, attempt, crashes, payload, created_at, goes)
+             SELECT id, workspace, kind, queue, priority, 'lost', 1, 1, 0, payload, created_at,
+                    (SELECT goes FROM engine.retention WHERE outcome = 'lost') FROM engine.job",
+            "goes",
+        ),
+    ] {
+        let refused = sqlx::query(AssertSqlSafe(format!("INSERT INTO engine.{row}")))
+            .execute(world.pool())
+            .await
+            .unwrap_err();
+        assert!(refused.to_string().contains(says), "{row}: {refused}");
+    }
+    world.drain().await;
+    assert_eq!(world.app.calls().len(), 1);
+    world.finish().await;
 }

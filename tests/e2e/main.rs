@@ -51,6 +51,7 @@ mod replay;
 mod rescue_races;
 mod retention;
 mod retries;
+mod same_hash;
 mod sealed;
 mod stale_statistics;
 mod starting;

@@ -74,8 +74,8 @@ async fn many_jobs_are_found_ended_and_put_back_to_work() {
     let (world, url) = (&studio.world, studio.world.url());
     world
         .execute(
-            "INSERT INTO engine.job (id, workspace, kind, kind_hash, queue, priority, lane, run_at, payload)
-             SELECT gen_random_uuid(), gen_random_uuid(), 'gone', hashtext('gone'), 'default', 2, 2, engine.clock() + n * interval '1 h', '{}'
+            "INSERT INTO engine.job (id, workspace, kind, kind_hash, queue_hash, queue, priority, lane, run_at, payload)
+             SELECT gen_random_uuid(), gen_random_uuid(), 'gone', hashtext('gone'), hashtext('default'), 'default', 2, 2, engine.clock() + n * interval '1 h', '{}'
              FROM generate_series(1, 700) AS n;
              INSERT INTO engine.tag (tag, at, job) SELECT 'order 7', created_at, id FROM engine.job ORDER BY run_at LIMIT 2;
              INSERT INTO engine.dead_letter (id, workspace, kind, queue, priority, reason, failure, token, attempt, crashes, payload, created_at)

@@ -7,8 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 async fn put(world: &World<impl Send + Sync + 'static>, kind: &str, payload: &str) {
     world
         .execute(&format!(
-            "INSERT INTO engine.job (id, workspace, kind, kind_hash, queue, priority, lane, run_at, payload)
-             VALUES (gen_random_uuid(), gen_random_uuid(), '{kind}', hashtext('{kind}'), 'default', 2, 2, engine.clock(), '{payload}')"
+            "INSERT INTO engine.job (id, workspace, kind, kind_hash, queue_hash, queue, priority, lane, run_at, payload)
+             VALUES (gen_random_uuid(), gen_random_uuid(), '{kind}', hashtext('{kind}'), hashtext('default'), 'default', 2, 2, engine.clock(), '{payload}')"
         ))
         .await;
 }

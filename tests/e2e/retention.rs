@@ -96,6 +96,26 @@ async fn what_ended_leaves_with_its_partition_when_its_queues_time_is_over() {
 }
 
 #[tokio::test]
+async fn the_end_of_a_job_without_steps_is_kept_for_as_long_as_that_of_a_run() {
+    let mut world = Lab::noting().await;
+    world.config.queues = vec![("default".to_owned(), 4), ("receipts".to_owned(), 4)];
+    let goes = retention::set(world.pool(), Some("receipts"), "completed", 2 * DAY).await.unwrap();
+    for label in ["default", "receipts"] {
+        world.enqueue(&Script::new(label)).await;
+    }
+    world
+        .execute("UPDATE engine.job SET queue = payload ->> 'label', queue_hash = hashtext(payload ->> 'label')")
+        .await;
+    world.drain().await;
+    let ends = "SELECT queue || ' ' || goes FROM engine.history ORDER BY queue";
+    let others: String = world
+        .value("SELECT goes::text FROM engine.retention WHERE queue = '' AND outcome = 'completed'")
+        .await;
+    assert_eq!(world.texts(ends).await, [format!("default {others}"), format!("receipts {goes}")]);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_run_that_sleeps_for_half_a_year_finds_its_checkpoints_and_then_its_month_goes() {
     let world = Lab::world(|_, run| {
         Box::pin(async move {

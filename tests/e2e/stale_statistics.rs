@@ -36,8 +36,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 const FILL: [(&str, &str); 7] = [
     (
         "job",
-        "(id, workspace, kind, kind_hash, queue, priority, lane, run_at, payload)
-         SELECT gen_random_uuid(), gen_random_uuid(), 'test.script', hashtext('test.script'), 'default', 2, 2, engine.clock() + interval '2 days', '{}'",
+        "(id, workspace, kind, kind_hash, queue_hash, queue, priority, lane, run_at, payload)
+         SELECT gen_random_uuid(), gen_random_uuid(), 'test.script', hashtext('test.script'), hashtext('default'), 'default', 2, 2, engine.clock() + interval '2 days', '{}'",
     ),
     (
         "step",

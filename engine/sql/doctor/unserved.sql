@@ -3,16 +3,16 @@
 WITH RECURSIVE living AS MATERIALIZED (
     SELECT queues, kinds FROM engine.worker WHERE seen + lease >= engine.now()
 ), lane AS (
-    (SELECT j.queue, j.lane, j.share FROM engine.job j ORDER BY j.queue, j.lane, j.share LIMIT 1)
+    (SELECT j.queue_hash, j.lane, j.share FROM engine.job j ORDER BY j.queue_hash, j.lane, j.share LIMIT 1)
     UNION ALL
     SELECT next.* FROM lane, LATERAL (
-        SELECT j.queue, j.lane, j.share FROM engine.job j WHERE (j.queue, j.lane, j.share) > (lane.queue, lane.lane, lane.share)
-        ORDER BY j.queue, j.lane, j.share LIMIT 1
+        SELECT j.queue_hash, j.lane, j.share FROM engine.job j WHERE (j.queue_hash, j.lane, j.share) > (lane.queue_hash, lane.lane, lane.share)
+        ORDER BY j.queue_hash, j.lane, j.share LIMIT 1
     ) next
 ), overdue AS (
     SELECT first.* FROM (SELECT * FROM lane LIMIT 1000) lane, LATERAL (
         SELECT j.queue, j.kind, j.run_at FROM engine.job j
-        WHERE j.queue = lane.queue AND j.lane = lane.lane AND j.share = lane.share AND j.lane <> 9 AND j.state = 0
+        WHERE j.queue_hash = lane.queue_hash AND j.lane = lane.lane AND j.share = lane.share AND j.lane <> 9 AND j.state = 0
           AND j.run_at <= engine.now() - interval '10 seconds'
         ORDER BY j.run_at LIMIT 100
     ) first

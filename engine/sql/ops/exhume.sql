@@ -17,9 +17,9 @@ WITH letter AS (
     UPDATE engine.step SET state = 'failed' WHERE job = $1 AND born = (SELECT created_at FROM letter) AND state = 'started'
     AND EXISTS (SELECT FROM letter WHERE reason = 'review')
 )
-INSERT INTO engine.job (id, workspace, kind, kind_hash, queue, priority, lane, takes_turns, share, run_at, token, begun, unique_key, payload,
+INSERT INTO engine.job (id, workspace, kind, kind_hash, queue_hash, queue, priority, lane, takes_turns, share, run_at, token, begun, unique_key, payload,
                         limits, wakes, created_at)
-SELECT id, workspace, kind, hashtext(kind), queue, priority, priority, takes_turns,
+SELECT id, workspace, kind, hashtext(kind), hashtext(queue), queue, priority, priority, takes_turns,
        CASE WHEN takes_turns THEN engine.share(workspace) ELSE 0 END, engine.clock() + make_interval(secs => $2), token, true,
        unique_key, payload, limits, wakes, created_at FROM source
 WHERE pg_current_xact_id() IS NOT NULL

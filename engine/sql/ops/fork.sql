@@ -3,9 +3,9 @@
 -- another payload. As in an enqueue, the transaction's id is taken before the clock is read.
 -- Moves: nothing -> ready. Index: job_pkey, job_unique, tag_job.
 WITH job AS (
-    INSERT INTO engine.job (id, workspace, kind, kind_hash, queue, priority, lane, takes_turns, share, created_at, run_at, token, begun,
+    INSERT INTO engine.job (id, workspace, kind, kind_hash, queue_hash, queue, priority, lane, takes_turns, share, created_at, run_at, token, begun,
                             unique_key, payload, limits)
-    SELECT $1, $3, $4, hashtext($4), $5, $6, $6, $7, CASE WHEN $7 THEN engine.share($3) ELSE 0 END, engine.now(), engine.clock(), 1, true,
+    SELECT $1, $3, $4, hashtext($4), hashtext($5), $5, $6, $6, $7, CASE WHEN $7 THEN engine.share($3) ELSE 0 END, engine.now(), engine.clock(), 1, true,
            $8, $9::text::json, $10::text::json
     WHERE pg_current_xact_id() IS NOT NULL
     ON CONFLICT DO NOTHING

@@ -13,8 +13,8 @@ const PARENTS: usize = 10;
 const FILL_FAMILIES: [(&str, &str); 3] = [
     (
         "job",
-        "(id, workspace, kind, kind_hash, queue, priority, lane, run_at, payload, wakes)
-         SELECT gen_random_uuid(), gen_random_uuid(), 'test.call', hashtext('test.call'), 'default', 2, 2, engine.clock() + interval '2 days', '{}',
+        "(id, workspace, kind, kind_hash, queue_hash, queue, priority, lane, run_at, payload, wakes)
+         SELECT gen_random_uuid(), gen_random_uuid(), 'test.call', hashtext('test.call'), hashtext('default'), 'default', 2, 2, engine.clock() + interval '2 days', '{}',
                 'child:' || gen_random_uuid() || '/all'",
     ),
     (

@@ -24,8 +24,8 @@ const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 /// Jobs that are due tomorrow, a hundred a second.
 pub(crate) async fn scheduled(pool: &PgPool, jobs: i64) -> Result<(), sqlx::Error> {
     let sql = format!(
-        "INSERT INTO engine.job (id, workspace, kind, kind_hash, queue, priority, lane, run_at, payload, created_at)
-         SELECT {ID}, '{NOBODY}', 'load.noop', hashtext('load.noop'), 'default', 2, 2,
+        "INSERT INTO engine.job (id, workspace, kind, kind_hash, queue_hash, queue, priority, lane, run_at, payload, created_at)
+         SELECT {ID}, '{NOBODY}', 'load.noop', hashtext('load.noop'), hashtext('default'), 'default', 2, 2,
                 at + interval '25 hours', json_build_object('n', n), at
          FROM (SELECT n, now() - (3600 - n * 0.0036) * interval '1 second' AS at
                FROM generate_series($1, $2) AS n) drawn"
