@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use autopilot_engine::{Class, Failure, NewJob, Priority, enqueue};
-use autopilot_tests::{Lab, Process, Script, World, eventually};
+use autopilot_engine::{Class, Failure, NewJob, Priority, WorkspaceId, enqueue, hint};
+use autopilot_tests::{Lab, Process, Script, TurnsScript, World, eventually, listening};
 use sqlx::Connection;
 
 #[tokio::test]
@@ -45,6 +45,69 @@ async fn a_snapshot_that_somebody_holds_does_not_hold_up_claims() {
     assert_eq!(seen, 0, "the snapshot is still held");
     tx.rollback().await.unwrap();
     world.finish().await;
+}
+
+/// Looks that wait for a lock, after they have seen how the lanes stand.
+const HELD: &str = "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' \
+                    AND query LIKE '%Keeps safe marks%'";
+
+/// Enqueues a job and hints at it.
+async fn add_and_hint(world: &World<Lab>, job: NewJob) {
+    world.add(job.clone()).await;
+    hint(world.pool(), &job).await;
+}
+
+/// What happens while a look is held up, and after it, in a world where nothing comes about without a hint.
+async fn while_a_look_waits(
+    during: impl AsyncFnOnce(&World<Lab>),
+    after: impl AsyncFnOnce(&World<Lab>),
+) {
+    let mut world = Lab::noting().await;
+    world.config.listen = true;
+    (world.config.poll_min, world.config.poll_max) =
+        (Duration::from_secs(600), Duration::from_secs(600));
+    let process = world.start();
+    listening(&world, 1).await;
+    let mut holder = world.connect().await;
+    let mut tx = holder.begin().await.unwrap();
+    sqlx::query("LOCK TABLE engine.lane IN EXCLUSIVE MODE").execute(&mut *tx).await.unwrap();
+    eventually("a look waits, which has marks to keep", async || {
+        add_and_hint(&world, Script::new("before").job()).await;
+        world.count(HELD).await == 1
+    })
+    .await;
+    during(&world).await;
+    assert_eq!(world.count(HELD).await, 1, "the look still waits");
+    tx.rollback().await.unwrap();
+    after(&world).await;
+    process.stop().await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_look_that_is_held_up_holds_up_no_claim() {
+    let during = async |world: &World<Lab>| {
+        add_and_hint(world, Script::new("meanwhile").job()).await;
+        eventually("it is claimed", async || world.app.count("meanwhile") == 1).await;
+    };
+    while_a_look_waits(during, async |_: &World<Lab>| {}).await;
+}
+
+#[tokio::test]
+async fn what_is_hinted_at_while_a_look_is_under_way_is_looked_for_after_it() {
+    let during = async |world: &World<Lab>| {
+        let unknown = TurnsScript::new(WorkspaceId::now_v7(), "unknown").job();
+        world.add(unknown).await;
+        // As whoever enqueues for many workspaces at once hints at them: at none by name.
+        world.execute("SELECT pg_notify('autopilot', E'default\\x1f')").await;
+        add_and_hint(world, Script::new("later").job()).await;
+        eventually("the hints were heeded", async || world.app.count("later") == 1).await;
+        assert_eq!(world.app.count("unknown"), 0, "nobody has looked since");
+    };
+    while_a_look_waits(during, async |world: &World<Lab>| {
+        eventually("it is found", async || world.app.count("unknown") == 1).await;
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -1,10 +1,12 @@
 //! The claim loop: takes ready jobs in batches into the local queue, as many as there are free slots. It wakes at
 //! once on a hint and when the next job is due, and looks with a growing interval otherwise; without any hint everything
-//! still works.
+//! still works. No claim waits for a look.
 
 mod doubt;
 mod look;
 mod row;
+mod sight;
+mod take;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,7 +28,7 @@ use crate::lease::Lease;
 use crate::line::Line;
 use crate::runner::Hand;
 use doubt::Doubt;
-use row::{Row, Taken};
+use sight::Looker;
 
 /// While jobs are being claimed, what late committers left behind is looked for this often.
 const SWEEP: Duration = Duration::from_millis(500);
@@ -39,6 +41,7 @@ const LEAVE: Duration = Duration::from_secs(1);
 pub(crate) struct Claimer {
     pool: PgPool,
     line: Line,
+    looker: Looker,
     lease: Arc<Lease>,
     hands: mpsc::Sender<Hand>,
     judge: mpsc::Sender<Vec<Limited>>,
@@ -50,6 +53,8 @@ pub(crate) struct Claimer {
     batch: usize,
     poll: (Duration, Duration),
     looked: Instant,
+    /// The look under way may have missed what somebody has hinted at since.
+    again: bool,
     /// The least pause before the next look.
     rest: Duration,
     weighed: Option<Instant>,
@@ -75,6 +80,7 @@ impl Claimer {
         let now = Instant::now();
         let mut claimer = Self {
             line: Line::by_lanes(&pool, "claimer"),
+            looker: Looker::new(Line::by_lanes(&pool, "looker")),
             pool,
             lease,
             hands,
@@ -86,6 +92,7 @@ impl Claimer {
             batch: config.claim_batch,
             poll: (config.poll_min, config.poll_max),
             looked: now,
+            again: false,
             rest: Duration::ZERO,
             weighed: None,
             kept: now,
@@ -118,163 +125,92 @@ impl Claimer {
 
     async fn claim_until(&mut self, alarm: &Alarm, stop: &CancellationToken) {
         let mut pause = self.poll.0;
-        let mut claim_first = true;
+        let mut next = Next::Claim;
         while !stop.is_cancelled() {
             let mut found = false;
-            let due_in = match self.run_once(claim_first).await {
-                Ok(Round { claimed: 0, due_in }) => {
-                    pause = (pause * 2).min(self.poll.1);
-                    due_in
-                }
-                Ok(Round { due_in, .. }) => {
-                    found = true;
-                    pause = self.poll.0;
-                    due_in
-                }
+            match self.act(next).await {
+                Ok(0) => pause = (pause * 2).min(self.poll.1),
+                Ok(_) => (found, pause) = (true, self.poll.0),
                 Err(error) => {
-                    tracing::warn!(%error, "claiming failed, trying again");
+                    self.failed(&error);
                     pause = self.poll.1;
-                    self.doubt_all();
-                    None
                 }
-            };
+            }
             self.release_unheld().await;
-            let backlog = self.queues.has_backlog();
-            let pause_now = jittered(pause.max(self.rest));
-            let pause_now = due_in.map_or(pause_now, |due| due.min(pause_now));
-            let timer = tokio::time::sleep(pause_now);
-            tokio::pin!(timer);
-            claim_first = loop {
-                if self.doubt.is_none() && self.queues.has_room(self.batch) {
-                    break true;
-                }
-                tokio::select! {
-                    () = alarm.work.notified() => break true,
-                    () = alarm.freed.notified(), if backlog => {}
-                    () = &mut timer => break found,
-                    () = stop.cancelled() => return,
-                }
+            next = tokio::select! {
+                next = self.next(alarm, pause, found) => next,
+                () = stop.cancelled() => return,
             };
-            if claim_first {
+            if next == Next::Claim {
                 pause = self.poll.0;
             }
             if alarm.hinted.take(|queue, lane| self.queues.expect(queue, lane)) == Heed::Look {
-                claim_first = false;
+                (next, self.again) = (Next::Look, self.looker.is_out());
             }
         }
     }
 
-    /// One round: claims at once, or looks first whether there is something to claim.
-    async fn run_once(&mut self, claim_first: bool) -> Result<Round, sqlx::Error> {
-        let mut round = Round { claimed: 0, due_in: None };
+    /// Claims, or begins to look whether there is something to claim; how many jobs it claimed.
+    async fn act(&mut self, next: Next) -> Result<usize, sqlx::Error> {
         self.load_marks().await?;
-        if !claim_first {
-            if !self.queues.has_free_slot() {
-                // Whatever there is, it could not be taken.
-                return Ok(round);
-            }
-            round.due_in = self.look().await?;
-        }
-        if claim_first || round.due_in.is_some_and(|due| due.is_zero()) {
-            round.claimed = self.claim().await?;
-            round.due_in = None;
-        }
-        if round.claimed > 0 && self.looked.elapsed() >= SWEEP {
-            self.look().await?;
-        }
-        Ok(round)
-    }
-
-    /// Claims for every queue that has a free slot; how many jobs it claimed.
-    pub(crate) async fn claim(&mut self) -> Result<usize, sqlx::Error> {
-        if self.lease.remaining().is_zero() {
-            return Ok(0);
-        }
-        let claiming = Arc::clone(&self.claiming).lock_owned().await;
-        let Some(asked) = self.queues.ask(self.batch) else { return Ok(0) };
-        let worker = self.lease.worker.uuid();
-        let rows = self
-            .line
-            .run(async |conn| {
-                let claim = sqlx::query_file_as!(
-                    Row,
-                    "sql/claim.sql",
-                    &asked.names,
-                    &asked.free,
-                    &asked.first_lanes,
-                    &asked.last_lanes,
-                    &asked.numbers,
-                    &asked.shares,
-                    &asked.marks,
-                    &asked.most,
-                    worker,
-                    &self.kinds
-                );
-                claim.fetch_all(conn).await
-            })
-            .await;
-        let rows = match rows {
-            Ok(rows) => rows,
-            Err(error) => {
-                self.queues.release();
-                return Err(error);
+        let (claimed, look) = match next {
+            // Without a free slot, whatever there is could not be taken.
+            Next::Look => (0, self.queues.has_free_slot()),
+            Next::Claim => {
+                let claimed = self.claim().await?;
+                (claimed, claimed > 0 && (self.again || self.looked.elapsed() >= SWEEP))
             }
         };
-        let (mut hand, mut limited) = (Hand::with_capacity(rows.len()), Vec::new());
-        let mut claimed = HashMap::new();
-        for row in rows {
-            let lane = row.lane();
-            let Some(slot) = self.queues.admit(&row.queue, lane, row.run_at) else {
-                continue; // Only queues that were asked for come back, as many jobs as there are slots.
-            };
-            if let Some(place) = asked.place(&row.queue) {
-                *claimed.entry((place, lane)).or_insert(0) += 1;
-            }
-            let stood = (lane, row.run_at);
-            match row.taken(slot) {
-                Taken::Free(ticket) => hand.push(ticket),
-                Taken::Limited(job) => limited.push((stood, job)),
-            }
+        if look && !self.looker.is_out() {
+            self.begin_look();
         }
-        self.queues.release();
-        drop(claiming);
-        self.queues.note(&asked, &claimed);
-        // The rows come as they lie in the table; whoever stood first is judged first.
-        limited.sort_by_key(|(stood, _)| *stood);
-        let limited = limited.into_iter().map(|(_, job)| job).collect();
-        Ok(self.hand_on(hand, limited).await)
+        Ok(claimed)
     }
 
-    /// Hands on what was claimed; how many jobs that is.
-    async fn hand_on(&mut self, mut hand: Hand, mut limited: Vec<Limited>) -> usize {
-        // All are held before the first is handed on, so that a drain meanwhile gives back every one.
-        let tickets = hand.iter().chain(limited.iter().map(|limited| &limited.ticket));
-        let twice = self.lease.claimed(tickets.map(|ticket| ticket.job.claim));
-        if !twice.is_empty() {
-            tracing::warn!(
-                jobs = twice.len(),
-                "the database has lost claims: giving these jobs back"
-            );
-            hand.retain(|ticket| !twice.contains(&ticket.job.claim));
-            limited.retain(|limited| !twice.contains(&limited.ticket.job.claim));
-            self.doubt = Some(Doubt::new());
+    /// Waits until there may be something to do: at once where slots are free for what is there, on a hint, when a look has
+    /// seen that something is due, and after the pause, when it claims again if it has `found` something.
+    async fn next(&mut self, alarm: &Alarm, pause: Duration, found: bool) -> Next {
+        let backlog = self.queues.has_backlog();
+        let pause = if found { pause } else { pause.max(self.rest) };
+        let timer = tokio::time::sleep(jittered(pause));
+        tokio::pin!(timer);
+        loop {
+            if self.doubt.is_none() && self.queues.has_room(self.batch) {
+                return Next::Claim;
+            }
+            tokio::select! {
+                () = alarm.work.notified() => return Next::Claim,
+                () = alarm.freed.notified(), if backlog => {}
+                () = &mut timer => return if found { Next::Claim } else { Next::Look },
+                sight = self.looker.back() => match sight.map(|sight| self.take_in(sight)) {
+                    Ok(Some(due)) if due.is_zero() => return Next::Claim,
+                    Ok(_) if self.again => return Next::Look,
+                    Ok(Some(due)) => {
+                        let due = tokio::time::Instant::now() + due.min(pause);
+                        let sooner = due.min(timer.deadline());
+                        timer.as_mut().reset(sooner);
+                    }
+                    Ok(None) => {}
+                    Err(error) => {
+                        self.failed(&error);
+                        self.release_unheld().await;
+                        timer.as_mut().reset(tokio::time::Instant::now() + self.poll.1);
+                    }
+                },
+            }
         }
-        let count = hand.len() + limited.len();
-        // Refused where the process stops: what was claimed is given back with the rest.
-        if !hand.is_empty() {
-            drop(self.hands.send(hand).await);
-        }
-        if !limited.is_empty() {
-            drop(self.judge.send(limited).await);
-        }
-        count
+    }
+
+    /// A claim or a look failed: what it did nobody knows.
+    fn failed(&mut self, error: &sqlx::Error) {
+        tracing::warn!(%error, "claiming failed, trying again");
+        self.doubt_all();
     }
 }
 
-/// What a round did.
-#[derive(Debug, Clone, Copy)]
-struct Round {
-    claimed: usize,
-    /// In how long the next job is due, where that was seen.
-    due_in: Option<Duration>,
+/// What a claimer does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Claim,
+    Look,
 }

@@ -103,18 +103,14 @@ impl Lanes {
         })
     }
 
-    /// Whether some workspace's own part is known.
-    pub(super) fn has_own(&self) -> bool {
-        self.lanes.len() > NUMBERS.len()
-    }
-
     /// Somebody says that something is due in a lane. Whether nothing was expected there before.
     pub(super) fn expect(&mut self, lane: LaneId) -> bool {
+        if self.lanes.get(&lane).is_some_and(|lane| lane.expected) {
+            return false;
+        }
         let least = self.least_served(lane.number);
-        let lane = self.lanes.entry(lane).or_insert_with(|| Lane::at(self.floor));
-        let newcomer = !lane.expected;
-        lane.expect(least);
-        newcomer
+        self.lanes.entry(lane).or_insert_with(|| Lane::at(self.floor)).expect(least);
+        true
     }
 
     /// A job was claimed that was due at `run_at`: what lies before it in its lane is claimed too. It counts `cost` for its
@@ -137,7 +133,6 @@ impl Lanes {
     /// Takes in a look: raises the safe mark as far as is proven, and lowers the fast one to a job that is ready below it.
     pub(crate) fn seen(&mut self, seen: Seen) {
         let Seen { lane: id, first, now, proven } = seen;
-        let least = self.least_served(id.number);
         let lane = self.lanes.entry(id).or_insert_with(|| Lane::at(DateTime::UNIX_EPOCH));
         let begin = first.unwrap_or(now);
         lane.safe = lane.safe.max(begin.min(now).min(proven) - SLACK);
@@ -147,16 +142,18 @@ impl Lanes {
             lane.seen = now;
         }
         if first.is_some_and(|first| first <= now) {
-            lane.expect(least);
+            self.expect(id);
         }
     }
 
     /// Every lane has been looked at, also those that were not known: whatever is still not known was empty. Forgets those
-    /// in which nothing has stood for long.
+    /// in which nothing has stood for long, unless somebody has said meanwhile that something does.
     pub(super) fn all_seen(&mut self, now: DateTime<Utc>, proven: DateTime<Utc>) {
         self.floor = self.floor.max(now.min(proven) - SLACK);
-        self.lanes
-            .retain(|id, lane| id.is_common() || lane.first.is_some() || now - lane.seen < FORGET);
+        self.lanes.retain(|id, lane| {
+            let stands = lane.first.is_some() || lane.expected;
+            id.is_common() || stands || now - lane.seen < FORGET
+        });
     }
 
     /// What the workspaces that stand in a lane have had, the least of it: whoever comes back begins there, and cannot

@@ -11,8 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::lanes::{LaneId, Lanes, Seen};
 use super::order::{Weights, order};
-use rows::Marks;
-pub(super) use rows::{Asked, Questions};
+pub(super) use rows::{Asked, Marks, Questions};
 
 /// A look that found so many lanes that nobody knew, in one gap, has not found all.
 const FOUND: usize = 1_000;
@@ -185,11 +184,6 @@ impl Queues {
         if let Some(queue) = self.named(queue) {
             queue.newcomer |= queue.lanes.expect(lane);
         }
-    }
-
-    /// Whether workspaces take turns somewhere.
-    pub(super) fn take_turns(&self) -> bool {
-        self.queues.iter().any(|queue| queue.lanes.has_own())
     }
 
     /// Takes in what each workspace weighs.

@@ -29,6 +29,7 @@ impl Claimer {
     /// standby. A claim among them leaves its job ready below the marks, where nobody would look again.
     pub(super) fn doubt_all(&mut self) {
         self.doubt = Some(Doubt::new());
+        self.looker.give_up();
         self.stale = true;
     }
 

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::Claimer;
+use super::sight::{Errand, Sight};
+use super::{Claimer, sight};
 use crate::loops::lanes::{LaneId, Seen};
-use crate::loops::proof::{Snapshot, Writers};
-use crate::loops::queues::Questions;
+use crate::loops::queues::Marks;
 
 /// The safe marks are kept this often, if they moved: a process that starts walks what was claimed since.
 const KEEP: Duration = Duration::from_secs(1);
@@ -23,73 +23,62 @@ const LAST_LOOKS: usize = 3;
 impl Claimer {
     /// Looks at every lane: moves the marks, and says in how long the next job is due.
     pub(crate) async fn look(&mut self) -> Result<Option<Duration>, sqlx::Error> {
-        self.looked = Instant::now();
-        let Questions { known, gaps } = self.queues.questions();
-        self.rest = REST_EACH.saturating_mul(u32::try_from(known.queues.len()).unwrap_or(u32::MAX));
-        let stalled = self.proof.is_stalled();
-        let (writers, rows) = self
-            .line
-            .run(async |conn| {
-                // Asked before the snapshot is taken, as the proof wants it.
-                let writers = if stalled {
-                    let writers = sqlx::query_file_scalar!("sql/writers.sql");
-                    Some(writers.fetch_all(&mut *conn).await?)
-                } else {
-                    None
-                };
-                let look = sqlx::query_file!(
-                    "sql/look.sql",
-                    &known.queues,
-                    &known.numbers,
-                    &known.shares,
-                    &known.safe,
-                    &gaps.queues,
-                    &gaps.numbers,
-                    &gaps.after,
-                    &gaps.before
-                );
-                Ok::<_, sqlx::Error>((writers, look.fetch_all(conn).await?))
-            })
-            .await?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        let snapshot = Snapshot {
-            now: row.now,
-            xmin: row.xmin.parse().unwrap_or(0),
-            xmax: row.xmax.parse().unwrap_or(u64::MAX),
+        if self.looker.is_out() {
+            // It may have missed what this one is to see. What it has seen must not be taken in later: the marks would
+            // rise by a newer proof over what an older snapshot does not show.
+            let sight = self.looker.back().await?;
+            self.take_in(sight);
+        }
+        self.begin_look();
+        let sight = self.looker.back().await?;
+        Ok(self.take_in(sight))
+    }
+
+    /// Begins to look at every lane; claims go on meanwhile. Whoever is claimed while it looks is seen as ready at worst, and
+    /// asked for once more.
+    pub(super) fn begin_look(&mut self) {
+        (self.looked, self.again) = (Instant::now(), false);
+        let questions = self.queues.questions();
+        let lanes = u32::try_from(questions.known.queues.len()).unwrap_or(u32::MAX);
+        self.rest = REST_EACH.saturating_mul(lanes);
+        let errand = Errand {
+            questions,
+            writers: self.proof.is_stalled(),
+            moved: if self.kept.elapsed() < KEEP { Marks::default() } else { self.take_moved() },
+            weights: self.weighed.is_none_or(|weighed| weighed.elapsed() >= WEIGH),
         };
-        let before = self.server.replace((row.started, snapshot.xmax));
-        if before.is_some_and(|(started, xmax)| started != row.started || xmax > snapshot.xmax) {
+        self.looker.send(errand);
+    }
+
+    /// Takes in what a look has seen: in how long the next job is due.
+    pub(super) fn take_in(&mut self, sight: Sight) -> Option<Duration> {
+        let Sight { lanes, writers, weights } = sight;
+        let first = lanes.first()?;
+        let (started, snapshot) = (first.started, first.snapshot());
+        let before = self.server.replace((started, snapshot.xmax));
+        if before.is_some_and(|(before, xmax)| before != started || xmax > snapshot.xmax) {
             // Behind a pooler an idle connection does not break when the server does.
             self.doubt_all();
-            return Ok(Some(Duration::ZERO));
+            return Some(Duration::ZERO);
         }
-        let proven = self.proof.seen(snapshot, writers.map(Writers::from_iter));
+        let proven = self.proof.seen(snapshot, writers);
         let (mut due_in, mut found) = (None::<Duration>, HashMap::new());
-        for row in rows {
-            let lane = LaneId { number: row.lane, share: row.share };
-            let seen = Seen { lane, first: row.first, now: row.now, proven };
-            if let Some(wait) = self.queues.seen(&row.queue, seen) {
+        for stands in lanes {
+            let lane = LaneId { number: stands.lane, share: stands.share };
+            let seen = Seen { lane, first: stands.first, now: snapshot.now, proven };
+            if let Some(wait) = self.queues.seen(&stands.queue, seen) {
                 due_in = Some(due_in.map_or(wait, |due| due.min(wait)));
             }
-            if !row.known {
-                *found.entry(row.queue).or_insert(0) += 1;
+            if !stands.known {
+                *found.entry(stands.queue).or_insert(0) += 1;
             }
         }
         self.queues.all_seen(snapshot.now, proven, &found);
-        self.keep_marks().await?;
-        self.weigh().await?;
-        Ok(due_in)
-    }
-
-    /// Reads what workspaces weigh, now and then, where they take turns.
-    async fn weigh(&mut self) -> Result<(), sqlx::Error> {
-        let stale = self.weighed.is_none_or(|weighed| weighed.elapsed() >= WEIGH);
-        if stale && self.queues.take_turns() {
-            let rows = sqlx::query_file!("sql/weights.sql").fetch_all(&self.pool).await?;
-            self.queues.weigh(rows.into_iter().map(|row| (row.share, row.weight)));
+        if let Some(weights) = weights {
+            self.queues.weigh(weights.into_iter());
             self.weighed = Some(Instant::now());
         }
-        Ok(())
+        due_in
     }
 
     /// Keeps the safe marks as they are at the end, so that whoever comes next has nothing to walk.
@@ -109,29 +98,13 @@ impl Claimer {
         }
     }
 
-    /// Keeps the safe marks now and then, if they moved.
-    async fn keep_marks(&mut self) -> Result<(), sqlx::Error> {
-        if self.kept.elapsed() < KEEP {
-            return Ok(());
-        }
-        self.keep_moved().await
+    /// Keeps the safe marks that have moved.
+    pub(crate) async fn keep_moved(&mut self) -> Result<(), sqlx::Error> {
+        sight::keep(self.take_moved(), &self.pool).await
     }
 
-    /// Keeps those that have moved.
-    pub(crate) async fn keep_moved(&mut self) -> Result<(), sqlx::Error> {
+    fn take_moved(&mut self) -> Marks {
         self.kept = Instant::now();
-        let moved = self.queues.take_moved();
-        if !moved.queues.is_empty() {
-            sqlx::query_file!(
-                "sql/lane_keep.sql",
-                &moved.queues,
-                &moved.numbers,
-                &moved.shares,
-                &moved.safe
-            )
-            .execute(&self.pool)
-            .await?;
-        }
-        Ok(())
+        self.queues.take_moved()
     }
 }

@@ -64,9 +64,7 @@ impl Lane {
     }
 
     pub(super) fn expect(&mut self, least_served: f64) {
-        if !self.expected {
-            self.expected = true;
-            self.served = self.served.max(least_served);
-        }
+        self.expected = true;
+        self.served = self.served.max(least_served);
     }
 }

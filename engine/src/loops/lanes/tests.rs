@@ -92,6 +92,10 @@ fn an_own_lane_is_forgotten_after_an_hour_without_anything_and_a_common_one_neve
     lanes.seen(look_at(own, Some(5), 10, 9));
     lanes.seen(look_at(scheduled, Some(90_000), 10, 9));
     lanes.seen(look_at(own, None, 3_609, 3_600));
+    // Somebody has hinted at it, and no claim has asked it since.
+    lanes.all_seen(at(3_611), at(3_600));
+    assert!(lanes.lanes.contains_key(&own));
+    lanes.emptied(own);
     lanes.all_seen(at(3_609), at(3_600));
     assert!(lanes.lanes.contains_key(&own));
     lanes.all_seen(at(3_611), at(3_600));
