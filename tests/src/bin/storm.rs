@@ -9,15 +9,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use autopilot_tests::storm::{self, Plan, Report};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// To what a shell adds the number of the signal that ended a process.
+const ENDED: u8 = 128;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     match plan() {
-        Ok(plan) => {
-            let report = storm::run(plan).await;
-            print(&report);
-            if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-        }
+        Ok(plan) => until_ended(plan).await,
         Err(error) => {
             eprintln!(
                 "{error}\nusage: storm [--workflows 1000] [--workers 4] [--fence on|off] [--seed N]"
@@ -25,6 +25,33 @@ async fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// The storm, unless it is ended: its processes are ended with it, also those that it has paused.
+async fn until_ended(plan: Plan) -> ExitCode {
+    tokio::select! {
+        report = storm::run(plan) => {
+            print(&report);
+            if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        signal = ended() => match signal {
+            Ok(number) => ExitCode::from(ENDED + number),
+            Err(error) => {
+                eprintln!("cannot wait for signals: {error}");
+                ExitCode::FAILURE
+            }
+        },
+    }
+}
+
+/// Waits for SIGTERM or SIGINT; its number.
+async fn ended() -> std::io::Result<u8> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    Ok(tokio::select! {
+        _ = terminated.recv() => 15,
+        _ = interrupted.recv() => 2,
+    })
 }
 
 fn plan() -> Result<Plan, String> {
