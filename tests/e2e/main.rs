@@ -15,6 +15,7 @@ mod deploys;
 mod enqueueing;
 mod events;
 mod failover;
+mod forget;
 mod forks;
 mod grouped;
 mod in_order;

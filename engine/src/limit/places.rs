@@ -49,6 +49,5 @@ pub(crate) async fn sweep(pool: &PgPool) -> Result<(), sqlx::Error> {
         let payloads: Vec<String> = hints.iter().map(Hint::payload).collect();
         send_all(pool, &payloads).await;
     }
-    sqlx::query_file!("sql/limit/forget.sql").execute(pool).await?;
     Ok(())
 }

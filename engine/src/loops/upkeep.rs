@@ -52,8 +52,6 @@ pub(crate) async fn tend(pool: &PgPool, months: bool) {
 pub(crate) async fn look_after(pool: &PgPool) -> Result<(), sqlx::Error> {
     places::sweep(pool).await?;
     pauses::sweep(pool).await?;
-    sqlx::query_file!("sql/cron/forget.sql").execute(pool).await?;
-    sqlx::query_file!("sql/event/forget.sql").execute(pool).await?;
-    sqlx::query_file!("sql/retention/forget_keys.sql").execute(pool).await?;
+    sqlx::query_file!("sql/forget.sql").execute(pool).await?;
     Ok(())
 }
