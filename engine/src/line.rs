@@ -1,4 +1,4 @@
-//! A connection of the engine's own: one for each loop of the hot path, so that none waits for a pool, and each keeps
+//! A connection of the engine's own: one for each loop of the hot path, and one for the claim loop's looks, so that none waits for a pool, and each keeps
 //! its prepared statements and the planner settings that they need.
 
 use sqlx::postgres::PgConnectOptions;

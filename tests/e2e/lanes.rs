@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use autopilot_engine::{Class, Failure, NewJob, Priority, WorkspaceId, enqueue, hint};
-use autopilot_tests::{Lab, Process, Script, TurnsScript, World, eventually, listening};
+use autopilot_engine::{Class, Failure, NewJob, Priority, WorkspaceId, enqueue};
+use autopilot_tests::{
+    Lab, Process, Script, TurnsScript, World, add_and_hint, eventually, listening,
+};
 use sqlx::Connection;
 
 #[tokio::test]
@@ -50,12 +52,6 @@ async fn a_snapshot_that_somebody_holds_does_not_hold_up_claims() {
 /// Looks that wait for a lock, after they have seen how the lanes stand.
 const HELD: &str = "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' \
                     AND query LIKE '%Keeps safe marks%'";
-
-/// Enqueues a job and hints at it.
-async fn add_and_hint(world: &World<Lab>, job: NewJob) {
-    world.add(job.clone()).await;
-    hint(world.pool(), &job).await;
-}
 
 /// What happens while a look is held up, and after it, in a world where nothing comes about without a hint.
 async fn while_a_look_waits(

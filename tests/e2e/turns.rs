@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use autopilot_engine::ops::weights;
 use autopilot_engine::{Class, Failure, Job, Priority, WorkspaceId, hint};
-use autopilot_tests::{Explained, Lab, Script, TurnsScript, World, eventually, listening};
+use autopilot_tests::{
+    Explained, Lab, Script, TurnsScript, World, add_and_hint, eventually, listening,
+};
 
 const LOOK: &str = include_str!("../../engine/sql/look.sql");
 
@@ -42,9 +44,10 @@ async fn a_workspace_that_comes_into_a_backlog_is_found_without_a_hint_and_with_
         let process = world.start();
         eventually("it is at it", async || world.app.count("many") > 10).await;
         let late = TurnsScript::new(WorkspaceId::now_v7(), "late").job();
-        world.add(late.clone()).await;
         if listen {
-            hint(world.pool(), &late).await;
+            add_and_hint(&world, late).await;
+        } else {
+            world.add(late).await;
         }
         eventually("the late one runs", async || world.app.count("late") == 1).await;
         assert!(world.count("engine.job").await > 0, "not only when the backlog was gone");
@@ -76,9 +79,7 @@ async fn a_newcomer_waits_for_one_slot_and_not_until_a_claim_is_worth_its_while(
     listening(&world, 1).await;
     hint(world.pool(), &first).await;
     world.app.gate("rest").reached(7).await;
-    let late = TurnsScript::new(WorkspaceId::now_v7(), "late").job();
-    world.add(late.clone()).await;
-    hint(world.pool(), &late).await;
+    add_and_hint(&world, TurnsScript::new(WorkspaceId::now_v7(), "late").job()).await;
     world.app.gate("first").open();
     eventually("the late one runs", async || world.app.count("late") == 1).await;
     assert_eq!(world.app.count("many"), 7, "one slot became free");

@@ -31,7 +31,7 @@ pub use explain::Explained;
 pub use gate::Gate;
 pub use inside::Inside;
 pub use lab::{Body, Lab, LimitedScript, PlannedScript, Running, Script, TurnsScript};
-pub use listening::listening;
+pub use listening::{add_and_hint, listening};
 pub use proxy::{Cut, Proxy};
 pub use studio::{LOOK_AGAIN, Providers, Studio, bought_once};
 pub use tally::{Said, Tally};

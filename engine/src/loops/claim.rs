@@ -201,7 +201,7 @@ impl Claimer {
         }
     }
 
-    /// A claim or a look failed: what it did nobody knows.
+    /// A claim failed, and nobody knows what it did; or a look, and the next claim may find the same database away.
     fn failed(&mut self, error: &sqlx::Error) {
         tracing::warn!(%error, "claiming failed, trying again");
         self.doubt_all();

@@ -34,7 +34,7 @@ impl Claimer {
         Ok(self.take_in(sight))
     }
 
-    /// Begins to look at every lane; claims go on meanwhile. Whoever is claimed while it looks is seen as ready at worst, and
+    /// Begins to look at every lane; claims go on meanwhile. What is claimed while it looks is seen as ready at worst, and
     /// asked for once more.
     pub(super) fn begin_look(&mut self) {
         (self.looked, self.again) = (Instant::now(), false);
