@@ -15,7 +15,7 @@ WITH replaced AS (
             WITH ORDINALITY AS i(id, priority, run_at, delay, payload, limits, place)
         ORDER BY id, place DESC
     ) i
-    WHERE j.id = ANY ($1) AND j.id = i.id AND j.unique_key IS NOT NULL AND NOT j.begun AND (j.state = 0 OR j.limits IS NOT NULL)
+    WHERE j.id = ANY ($1) AND j.id = i.id AND num_nonnulls(j.unique_key) = 1 AND NOT j.begun AND (j.state = 0 OR j.limits IS NOT NULL)
     RETURNING j.id, j.limits
 )
 DELETE FROM engine.sequence s USING replaced r

@@ -12,7 +12,7 @@ use autopilot_engine::testing::CrashPoints;
 use autopilot_engine::{Class, Failure, Result, Run, Stop, Wait};
 use autopilot_tests::{Lab, Script, World, eventually};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Connection};
+use sqlx::{AssertSqlSafe, Connection, PgPool};
 
 /// Rows that nobody asks for, in every table that the hot path reads.
 const FILLED: i64 = 20_000;
@@ -36,8 +36,9 @@ const DAY: Duration = Duration::from_secs(86_400);
 const FILL: [(&str, &str); 7] = [
     (
         "job",
-        "(id, workspace, kind, kind_hash, queue_hash, queue, priority, lane, run_at, payload)
-         SELECT gen_random_uuid(), gen_random_uuid(), 'test.script', hashtext('test.script'), hashtext('default'), 'default', 2, 2, engine.clock() + interval '2 days', '{}'",
+        "(id, workspace, kind, kind_hash, queue_hash, queue, priority, lane, run_at, payload, unique_key, wakes)
+         SELECT gen_random_uuid(), gen_random_uuid(), 'test.script', hashtext('test.script'), hashtext('default'), 'default', 2, 2, engine.clock() + interval '2 days', '{}',
+                gen_random_uuid()::text, gen_random_uuid()::text",
     ),
     (
         "step",
@@ -171,16 +172,16 @@ async fn ending(label: &str, run: &mut Run<'_, Lab>) -> Result {
 }
 
 /// Starts a process for the jobs that are there, and stops it when they have ended. Returns the pages that were read of each
-/// table.
+/// table, by whoever uses the process's connections too.
 async fn pages_read_by_a_process(
     world: &World<Lab>,
-    have_ended: impl AsyncFnOnce(),
+    have_ended: impl AsyncFnOnce(&PgPool),
 ) -> HashMap<String, i64> {
     let before = pages_read(world).await;
     let options = PgConnectOptions::from_str(&world.url()).unwrap().application_name("measured");
     let pool = PgPoolOptions::new().connect_with(options).await.unwrap();
     let process = world.start_with(pool.clone(), CrashPoints::none());
-    have_ended().await;
+    have_ended(&pool).await;
     process.stop().await;
     pool.close().await;
     let connected = "pg_stat_activity WHERE application_name LIKE 'measured%'";
@@ -206,7 +207,7 @@ async fn what_a_job_reads_does_not_grow_with_the_tables_whatever_the_planner_bel
                 world.enqueue(&Script::new(label)).await;
             }
         }
-        let read = pages_read_by_a_process(&world, async || {
+        let read = pages_read_by_a_process(&world, async |_| {
             // Nothing here looks at the tables, which would count.
             eventually("all are held", async || world.app.count("held") == all).await;
             let beats = "engine.worker WHERE seen > started_at + interval '0.3 s'";

@@ -197,13 +197,21 @@ pub struct LimitedScript {
     pub label: String,
     /// What has to allow it.
     pub limits: Vec<Limit>,
+    /// The key by which the last one counts.
+    pub unique: Option<String>,
 }
 
 impl LimitedScript {
     /// A job with this label and these limits.
     #[must_use]
     pub fn new(label: &str, limits: &[Limit]) -> Self {
-        Self { label: label.to_owned(), limits: limits.to_vec() }
+        Self { label: label.to_owned(), limits: limits.to_vec(), unique: None }
+    }
+
+    /// The same, of which only the last one with this key counts.
+    #[must_use]
+    pub fn unique(self, key: &str) -> Self {
+        Self { unique: Some(key.to_owned()), ..self }
     }
 
     /// As a job that can be enqueued.
@@ -219,6 +227,10 @@ impl LimitedScript {
 impl Job for LimitedScript {
     type App = Lab;
     const KIND: &'static str = "test.limited";
+
+    fn unique(&self) -> Option<Unique> {
+        self.unique.as_deref().map(|key| Unique::key(key).replace())
+    }
 
     fn limits(&self) -> Vec<Limit> {
         self.limits.clone()

@@ -20,8 +20,9 @@ WITH room AS MATERIALIZED (
 ), turns AS MATERIALIZED (
     SELECT 'limit:' || key AS waited_for, engine.first_of(key) AS job FROM unnest($1::text[]) AS key
 ), first AS MATERIALIZED (
+    -- Without coalesce the planner may walk through all who stand aside: that these do would follow.
     SELECT j.id FROM engine.job j
-    WHERE j.id = ANY (ARRAY(SELECT job FROM turns)) AND j.blocked_on = ANY (ARRAY(SELECT waited_for FROM turns WHERE turns.job = j.id))
+    WHERE j.id = ANY (ARRAY(SELECT job FROM turns)) AND coalesce(j.blocked_on, '') = ANY (ARRAY(SELECT waited_for FROM turns WHERE turns.job = j.id))
     FOR UPDATE SKIP LOCKED
 )
 UPDATE engine.job j SET lane = j.priority, share = CASE WHEN j.takes_turns THEN engine.share(j.workspace) ELSE 0 END, run_at = engine.clock(), blocked_on = NULL

@@ -25,7 +25,7 @@ WITH lax AS MATERIALIZED (
 ), begun AS (
     UPDATE engine.job j SET begun = true, unique_key = CASE WHEN NOT i.gives_back THEN j.unique_key END
     FROM unnest($14::uuid[], $15::bigint[], $16::boolean[]) AS i(id, token, gives_back)
-    WHERE j.id = ANY ($14) AND j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1) AND j.unique_key IS NOT NULL
+    WHERE j.id = ANY ($14) AND j.id = i.id AND engine.owns(j.state, j.token, j.worker, i.token, $1) AND num_nonnulls(j.unique_key) = 1
     RETURNING j.id
 ), firsts AS (
     UPDATE engine.sequence s SET begun = true WHERE s.job = ANY ($14) AND NOT s.begun

@@ -79,7 +79,7 @@ async fn what_a_family_reads_does_not_grow_with_the_tables_whatever_the_planner_
         for number in 0..PARENTS {
             world.enqueue(&Parent { event: format!("round {round} {number}") }).await;
         }
-        let read = pages_read_by_a_process(&world, async || {
+        let read = pages_read_by_a_process(&world, async |_| {
             let all = round * PARENTS;
             eventually("all have ended", async || world.app.count("Some(1) 1 5") == all).await;
         })

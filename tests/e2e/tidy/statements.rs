@@ -74,6 +74,40 @@ fn the_engines_statements_stand_in_its_sql_folder() {
 }
 
 #[test]
+fn a_job_that_is_named_is_never_looked_for_among_all_that_have_what_few_have() {
+    // What makes a condition of these false for a null proves to the planner that the partial index on them holds the row, and
+    // its statistics may say that the index is short.
+    let check = |statements: &[File]| -> Vec<String> {
+        let proofs = ["blocked_on", "unique_key", "wakes"].map(|column| {
+            ["=", "IS NOT NULL", "LIKE", "<", ">"].map(|compared| format!("{column} {compared}"))
+        });
+        let proofs = proofs.concat();
+        let mut found = Vec::new();
+        for (path, text) in statements {
+            let conditions = text.split("WHERE ").skip(1).filter_map(|rest| rest.lines().next());
+            let by_id = conditions.filter(|condition| condition.contains("id = ANY ("));
+            found.extend(
+                by_id
+                    .filter(|condition| proofs.iter().any(|proof| condition.contains(proof)))
+                    .map(|condition| format!("{path}: {condition}")),
+            );
+        }
+        found
+    };
+    assert_eq!(check(&files("engine/sql", ".sql")), NOTHING);
+    let walks =
+        "UPDATE engine.job j SET begun = true WHERE j.id = ANY ($1) AND j.unique_key IS NOT NULL";
+    assert_eq!(check(&sample("a.sql", walks)).len(), 1);
+    assert_eq!(
+        check(&sample(
+            "a.sql",
+            &walks.replace("j.unique_key IS NOT NULL", "num_nonnulls(j.unique_key) = 1")
+        )),
+        NOTHING
+    );
+}
+
+#[test]
 fn no_statement_of_the_engine_is_unused_or_without_a_header() {
     let check = |statements: &[File], code: &str| {
         let mut found = Vec::new();
