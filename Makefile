@@ -27,7 +27,7 @@ WAITING ?= 2000
 STUDIOS ?= 200
 endif
 
-.PHONY: help demo test model examples pgmatrix pgbouncer failover storm bench bench-pure scale soak lint fmt sqlx sqlx-check deny ci
+.PHONY: help demo test model examples pgmatrix pgbouncer failover contract storm bench bench-pure scale soak lint fmt sqlx sqlx-check deny ci
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -65,6 +65,11 @@ failover: ## The primary dies under load and its standby goes on, with synchrono
 	@$(BUILD)
 	@$(if $(filter async,$(KIND)),,$(FAILOVER) --folder $(STATE)/failover --replication sync --loss refused)
 	@$(if $(filter sync,$(KIND)),,$(FAILOVER) --folder $(STATE)/failover-async --replication async --cut-off 6 --loss $(or $(LOSS),told))
+
+contract: ## The adapters and the sandbox against the providers' official API descriptions and libraries. CONTRACT_SPECS=../shared/specs
+	@.ci/node-packages tests/contract/node $(STATE)/contract/node
+	@$(BUILD)
+	@$(BIN)/contract --specs $(or $(CONTRACT_SPECS),../shared/specs) --node $(STATE)/contract/node --folder $(STATE)/contract
 
 storm: ## The long storm: kill -9 and SIGSTOP over 1,000 workflows. FENCE=off must fail
 	@$(BUILD)

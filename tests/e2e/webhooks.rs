@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use autopilot_sandbox::signature;
+use autopilot_sandbox::sign;
 use autopilot_tests::{Cut, Proxy, Studio, delivery, eventually};
 use autopilot_workflows::webhooks::stripe::{Delivery, Received, receive};
 use chrono::Utc;
@@ -77,7 +77,7 @@ impl Server {
     /// The status of the answer, if there was one.
     async fn deliver(&self, id: &str) -> Option<u16> {
         let body = body(id);
-        let signature = signature(SECRET, Utc::now().timestamp(), body.as_bytes());
+        let signature = sign::stripe(SECRET, Utc::now().timestamp(), body.as_bytes());
         let request = self.http.post(format!("{}/webhooks/stripe", self.address));
         let sent = request.header("stripe-signature", signature).body(body).send().await;
         sent.ok().map(|answer| answer.status().as_u16())

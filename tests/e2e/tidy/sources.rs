@@ -73,6 +73,7 @@ fn no_source_file_is_longer_than_four_hundred_lines() {
         "workflows/src",
         "workers/src",
         "tests/src",
+        "tests/contract/src",
         "tests/sandbox/src",
         "tests/postgres/src",
         "examples",
@@ -80,6 +81,26 @@ fn no_source_file_is_longer_than_four_hundred_lines() {
         assert_eq!(check(&code(folder)), NOTHING);
     }
     assert_eq!(check(&sample("long.rs", &"\n".repeat(401))), ["long.rs"]);
+}
+
+#[test]
+fn every_call_of_an_adapter_is_held_against_the_providers_description() {
+    let check = |adapter: &[File], course: &str| -> (usize, Vec<String>) {
+        let lines = adapter.iter().flat_map(|(_, text)| text.lines());
+        let names = lines.filter_map(|line| line.trim_start().strip_prefix("pub async fn "));
+        let names: Vec<&str> = names.filter_map(|rest| rest.split(['(', '<']).next()).collect();
+        let missing = names.iter().filter(|name| !course.contains(&format!(".{name}(")));
+        (names.len(), missing.map(|name| (*name).to_owned()).collect())
+    };
+    for (provider, least) in [("stripe", 2), ("twilio", 14), ("whatsapp", 5)] {
+        let mut adapter = code("workflows/src/integrations");
+        adapter.retain(|(path, _)| path.contains(&format!("/integrations/{provider}")));
+        let (calls, missing) = check(&adapter, &read(&format!("tests/contract/src/{provider}.rs")));
+        assert!(calls >= least, "{calls} calls of {provider}");
+        assert_eq!(missing, NOTHING, "{provider}");
+    }
+    let adapter = "    pub async fn ping(&self) {}\npub async fn send<T>(&self) {}";
+    assert_eq!(check(&sample("a.rs", adapter), "x.ping().await").1, ["send"]);
 }
 
 #[test]

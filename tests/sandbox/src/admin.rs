@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::faults::{ActiveRule, Rule};
 use crate::ledger::{Ledger, LedgerError, Record, Summary};
 use crate::server::Shared;
+use crate::sign;
 use crate::stripe::{self, Checkout, DeliveryError};
 use crate::twilio::BundleStatus;
 use crate::whatsapp::Template;
@@ -93,7 +94,7 @@ pub(crate) async fn checkout(
         None => None,
         Some((url, secret)) => {
             let body = event.to_string();
-            let signature = stripe::signature(secret, Utc::now().timestamp(), body.as_bytes());
+            let signature = sign::stripe(secret, Utc::now().timestamp(), body.as_bytes());
             Some(stripe::deliver(url, &signature, &body).await?)
         }
     };

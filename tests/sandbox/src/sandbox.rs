@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -15,7 +16,7 @@ use crate::faults::Faults;
 use crate::ledger::{LedgerError, Record, Summary, Writer};
 use crate::server::{Shared, prefix, router};
 use crate::stripe::Checkout;
-use crate::{Options, Provider, Traffic, smtp};
+use crate::{BundleStatus, Options, Provider, Traffic, smtp};
 
 /// How long requests in flight may take to end when the sandbox stops.
 const GRACE: Duration = Duration::from_secs(2);
@@ -135,6 +136,12 @@ impl Sandbox {
     /// What arrived at a provider over HTTP, counted where it arrived.
     pub fn traffic(&self, provider: Provider) -> Traffic {
         self.shared.limits.traffic(provider)
+    }
+
+    /// Puts a regulatory bundle in a status, as Twilio's reviewers would; a new one. Its SID.
+    pub fn put_bundle(&self, status: BundleStatus) -> String {
+        let bundle = self.shared.state().twilio.put_bundle(None, status);
+        bundle.get("sid").and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 
     /// Completes a checkout, and delivers its event where the checkout says so.

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 pub(crate) use checkout::complete;
 pub use checkout::{Checkout, PaymentStatus, SubscriptionStatus};
+pub use webhook::DeliveryError;
 pub(crate) use webhook::deliver;
-pub use webhook::{DeliveryError, signature};
 
 use crate::Provider;
 use crate::exchange::{Answer, Exchange, Route};

@@ -1,4 +1,4 @@
-use autopilot_sandbox::{Checkout, PaymentStatus, SubscriptionStatus, signature};
+use autopilot_sandbox::{Checkout, PaymentStatus, SubscriptionStatus, sign};
 use serde_json::{Value, json};
 use stripe_billing::Subscription;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -101,7 +101,7 @@ async fn a_delivery_carries_a_signature_over_its_very_bytes() {
     let timestamp =
         header.strip_prefix("t=").and_then(|rest| rest.split_once(',')).expect("a time").0;
     let timestamp = timestamp.parse().expect("a number");
-    assert_eq!(header, signature("whsec_a", timestamp, delivered.as_bytes()));
+    assert_eq!(header, sign::stripe("whsec_a", timestamp, delivered.as_bytes()));
     let event: Value = serde_json::from_str(&delivered).expect("JSON");
     assert_eq!(event, outcome["event"]);
 }

@@ -3,6 +3,7 @@
 mod api;
 mod guards;
 mod intake;
+mod signatures;
 mod stripe;
 
 use std::time::Duration;

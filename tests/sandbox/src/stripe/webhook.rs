@@ -1,9 +1,7 @@
-//! Stripe's signature, and the delivery of a signed event over plain HTTP.
+//! The delivery of a signed event over plain HTTP.
 
 use std::time::Duration;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -28,19 +26,6 @@ pub enum DeliveryError {
     /// What came back is not HTTP.
     #[error("{0} did not answer in HTTP")]
     Answer(String),
-}
-
-/// The `Stripe-Signature` header for a body: HMAC-SHA256 over `{timestamp}.{body}`, keyed with the
-/// endpoint's whole secret. `timestamp` is in seconds since 1970.
-pub fn signature(secret: &str, timestamp: i64, body: &[u8]) -> String {
-    // HMAC takes keys of any length; the error exists for other algorithms.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else {
-        return String::new();
-    };
-    mac.update(timestamp.to_string().as_bytes());
-    mac.update(b".");
-    mac.update(body);
-    format!("t={timestamp},v1={}", hex::encode(mac.finalize().into_bytes()))
 }
 
 /// Posts a signed body; gives the endpoint's HTTP status.
@@ -84,14 +69,6 @@ fn status(answer: &[u8]) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_signature_covers_time_and_body() {
-        // Computed with: printf '1700000000.{"id":"evt_1"}' | openssl dgst -sha256 -hmac whsec_a
-        let expected =
-            "t=1700000000,v1=97ea69f91fd566038386bacf87292eb0d73a8207414ee62ed313d49996fe0639";
-        assert_eq!(signature("whsec_a", 1_700_000_000, br#"{"id":"evt_1"}"#), expected);
-    }
 
     #[test]
     fn only_plain_http_with_a_port_can_be_delivered_to() {
