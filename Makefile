@@ -69,7 +69,7 @@ failover: ## The primary dies under load and its standby goes on, with synchrono
 contract: ## The adapters and the sandbox against the providers' official API descriptions and libraries. CONTRACT_SPECS=../shared/specs
 	@.ci/node-packages tests/contract/node $(STATE)/contract/node
 	@$(BUILD)
-	@$(BIN)/contract --specs $(or $(CONTRACT_SPECS),../shared/specs) --node $(STATE)/contract/node --folder $(STATE)/contract
+	@$(BIN)/contract --node $(STATE)/contract/node --folder $(STATE)/contract
 
 storm: ## The long storm: kill -9 and SIGSTOP over 1,000 workflows. FENCE=off must fail
 	@$(BUILD)

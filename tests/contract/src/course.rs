@@ -13,7 +13,7 @@ const FAILURES: [u16; 4] = [401, 429, 500, 503];
 /// The exercises of one adapter.
 #[derive(Debug)]
 pub(crate) struct Course<'s> {
-    pub(crate) sandbox: &'s Sandbox,
+    sandbox: &'s Sandbox,
     provider: Provider,
     /// What did not go as it should.
     pub(crate) problems: Vec<String>,

@@ -17,6 +17,13 @@ pub(crate) struct Sent {
     pub(crate) body: Bytes,
 }
 
+impl Sent {
+    /// The path, and its query without the question mark.
+    pub(crate) fn path_and_query(&self) -> (&str, &str) {
+        self.path.split_once('?').unwrap_or((&self.path, ""))
+    }
+}
+
 /// All exchanges with one description between.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {

@@ -1,5 +1,5 @@
 //! Whether the adapters speak to the providers as their official descriptions demand, and whether the sandbox answers as they
-//! do: `contract --specs ../shared/specs --node tests/contract/node`.
+//! do. `make contract` installs what it needs and runs it.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -88,7 +88,7 @@ async fn run(arguments: &Arguments) -> Result<bool, Problem> {
     }
     let compared = signatures::compare(&arguments.node, &arguments.signatures).await?;
     println!(
-        "signatures: {} verdicts of the providers' libraries are as recorded, {} signatures of the sandbox are taken by them",
+        "signatures: {} verdicts of the providers' libraries compared, {} signatures of the sandbox are taken by them",
         compared.recorded, compared.taken
     );
     problems.extend(compared.problems);

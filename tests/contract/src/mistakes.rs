@@ -69,7 +69,7 @@ fn in_path(operation: &Operation, right: &Sent, name: &str) -> Option<Mistake> {
     let placeholder = format!("{{{name}}}");
     let place = operation.path.iter().position(|part| part.contains(&placeholder))?;
     let pattern = operation.path.get(place)?;
-    let (path, query) = right.path.split_once('?').unwrap_or((&right.path, ""));
+    let (path, query) = right.path_and_query();
     let mut parts: Vec<String> =
         path.trim_start_matches('/').split('/').map(ToOwned::to_owned).collect();
     *parts.get_mut(place)? = pattern.replace(&placeholder, "wrong");
@@ -83,24 +83,24 @@ fn in_path(operation: &Operation, right: &Sent, name: &str) -> Option<Mistake> {
 
 /// With a wrong value, or without the parameter.
 fn in_query(right: &Sent, name: &str, wrong: bool) -> Mistake {
-    let (path, query) = right.path.split_once('?').unwrap_or((&right.path, ""));
-    let own = format!("{name}=");
-    let others = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with(&own));
-    let added = wrong.then(|| format!("{name}={WRONG}"));
-    let query: Vec<String> = others.map(ToOwned::to_owned).chain(added).collect();
-    let path = format!("{path}?{}", query.join("&"));
+    let (path, query) = right.path_and_query();
+    let path = format!("{path}?{}", with(query, name, wrong.then_some(WRONG)));
     let what = if wrong { format!("a wrong {name}") } else { format!("no {name}") };
     Mistake { what, sent: Sent { path, ..right.clone() } }
 }
 
 fn in_form(right: &Sent, name: &str) -> Mistake {
-    let own = format!("{name}=");
-    let text = String::from_utf8_lossy(&right.body).into_owned();
-    let others = text.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with(&own));
-    let pairs: Vec<String> =
-        others.map(ToOwned::to_owned).chain([format!("{name}={WRONG}")]).collect();
-    let body = pairs.join("&").into();
+    let form = String::from_utf8_lossy(&right.body);
+    let body = with(&form, name, Some(WRONG)).into();
     Mistake { what: format!("a wrong {name} in the form"), sent: Sent { body, ..right.clone() } }
+}
+
+/// The parameters with this value of one, or without it.
+fn with(parameters: &str, name: &str, value: Option<&str>) -> String {
+    let own = format!("{name}=");
+    let others = parameters.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with(&own));
+    let added = value.map(|value| format!("{own}{value}"));
+    others.map(ToOwned::to_owned).chain(added).collect::<Vec<_>>().join("&")
 }
 
 fn as_json(right: &Sent) -> Mistake {

@@ -17,7 +17,7 @@ use reqwest::Client;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-use crate::description::Description;
+use crate::description::{Description, Operation};
 use crate::journal::{Journal, Sent};
 use crate::prism::objection;
 
@@ -39,13 +39,13 @@ impl Front {
 
     /// Looks at a request, and sends it to Prism.
     async fn pass(&self, sent: Sent) -> Answer {
-        let path = sent.path.split_once('?').map_or(sent.path.as_str(), |(path, _)| path);
+        let (path, _) = sent.path_and_query();
         let Some(operation) = self.description.operation(&sent.method, path) else {
             self.journal().problems.push(format!("no operation for {} {path}", sent.method));
             return Answer::failed("the description has no such operation");
         };
         let name = operation.name.clone();
-        let unknown = self.unknown(&name, &sent);
+        let unknown = self.unknown(operation, &sent);
         self.journal().problems.extend(unknown);
         let answer = forward(&self.client, &self.prism, &sent).await;
         match objection(&answer.body) {
@@ -56,11 +56,8 @@ impl Front {
     }
 
     /// The parameters that the operation does not have.
-    fn unknown(&self, name: &str, sent: &Sent) -> Vec<String> {
-        let (path, query) = sent.path.split_once('?').unwrap_or((&sent.path, ""));
-        let Some(operation) = self.description.operation(&sent.method, path) else {
-            return Vec::new();
-        };
+    fn unknown(&self, operation: &Operation, sent: &Sent) -> Vec<String> {
+        let (_, query) = sent.path_and_query();
         let pairs = |text: &[u8]| -> Vec<String> {
             url::form_urlencoded::parse(text).map(|(name, _)| name.into_owned()).collect()
         };
@@ -72,7 +69,7 @@ impl Front {
         in_query
             .into_iter()
             .chain(in_form)
-            .map(|parameter| format!("{name}: it has no parameter {parameter:?}"))
+            .map(|parameter| format!("{}: it has no parameter {parameter:?}", operation.name))
             .collect()
     }
 }

@@ -102,7 +102,7 @@ impl Rig {
     }
 
     async fn try_mistakes(&self, name: &str, right: &Sent, verdict: &mut Verdict) {
-        let path = right.path.split_once('?').map_or(right.path.as_str(), |(path, _)| path);
+        let (path, _) = right.path_and_query();
         let Some(operation) = self.front.description.operation(&right.method, path) else { return };
         for mistake in mistakes(&self.front.description, operation, right) {
             let answer = forward(&self.front.client, &self.front.prism, &mistake.sent).await;

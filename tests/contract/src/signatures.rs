@@ -22,7 +22,7 @@ const NOW: i64 = 1_800_000_000;
 /// What came of it.
 #[derive(Debug)]
 pub(crate) struct Compared {
-    /// How many verdicts of the libraries are recorded.
+    /// How many verdicts of the libraries are recorded, and were compared with what they say now.
     pub(crate) recorded: usize,
     /// How many signatures of the sandbox the libraries took.
     pub(crate) taken: usize,
