@@ -30,11 +30,11 @@ impl Footprint {
     /// As the statistics have it now.
     pub(crate) async fn now(pool: &PgPool) -> Result<Self, sqlx::Error> {
         let tables = sqlx::query_as(
-            "SELECT replace(relname, '_default', '') AS name, n_dead_tup AS dead_tuples,
-                    pg_relation_size(relid) AS heap, pg_indexes_size(relid) AS indexes,
-                    pg_total_relation_size(relid) AS bytes
-             FROM pg_stat_user_tables WHERE schemaname = 'engine' AND NOT starts_with(relname, '_') AND pg_total_relation_size(relid) > 0
-             ORDER BY bytes DESC, name",
+            r"SELECT regexp_replace(relname, '_(default|\d{4}_\d{2}(_\d{2})?)$', '') AS name, sum(n_dead_tup)::bigint AS dead_tuples,
+                     sum(pg_relation_size(relid))::bigint AS heap, sum(pg_indexes_size(relid))::bigint AS indexes,
+                     sum(pg_total_relation_size(relid))::bigint AS bytes
+              FROM pg_stat_user_tables WHERE schemaname = 'engine' AND NOT starts_with(relname, '_') AND pg_total_relation_size(relid) > 0
+              GROUP BY 1 ORDER BY bytes DESC, name",
         )
         .fetch_all(pool)
         .await?;
