@@ -132,6 +132,8 @@ impl Side {
 
     /// How long each of the operator's questions takes, `asks` times.
     async fn ask(&mut self, asks: i64) -> Result<(), Box<dyn Error>> {
+        // What the drain left behind is there or gone by chance, and a list reads all of it: that is no matter of the ballast.
+        sqlx::query("VACUUM engine.job").execute(&self.pool).await?;
         let some = "SELECT id FROM engine.run ORDER BY random() LIMIT $1";
         let ids: Vec<sqlx::types::Uuid> =
             sqlx::query_scalar(some).bind(asks).fetch_all(&self.pool).await?;
