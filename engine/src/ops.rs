@@ -7,6 +7,7 @@ mod history;
 pub mod jobs;
 pub mod many;
 pub mod pauses;
+mod resolve;
 pub mod retention;
 pub mod runs;
 pub mod schedules;
@@ -17,6 +18,7 @@ pub mod weights;
 pub use aside::why_aside;
 pub use fork::{Forked, fork};
 pub use history::{RunHistory, StoredStep, export};
+pub use resolve::{Resolution, resolve};
 pub use search::{Found, Search, search};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -87,10 +89,7 @@ pub async fn retry(pool: &PgPool, id: JobId) -> Result<String, OpsError> {
         tx.commit().await?;
         return Ok(queue);
     }
-    let exhumed = sqlx::query_file_scalar!("sql/ops/exhume.sql", id.uuid(), 0.0)
-        .fetch_optional(&mut *tx)
-        .await?;
-    if let Some(queue) = exhumed {
+    if let Some(queue) = exhume(&mut tx, id, 0.0, false).await? {
         tx.commit().await?;
         return Ok(queue);
     }
@@ -100,6 +99,9 @@ pub async fn retry(pool: &PgPool, id: JobId) -> Result<String, OpsError> {
     let reason = match job.status.as_str() {
         "running" => "it runs already; cancel it first, or wait".to_owned(),
         "ready" => "it is due already".to_owned(),
+        "review" => format!(
+            "how its step ended is not known: find out, then `autopilot runs resolve {id}` with --done or --redo"
+        ),
         "completed" => "it is done; enqueue a new one to do it again".to_owned(),
         "undone" => "it failed and has been undone; enqueue a new one to do it again".to_owned(),
         _ => format!(
@@ -109,6 +111,19 @@ pub async fn retry(pool: &PgPool, id: JobId) -> Result<String, OpsError> {
         ),
     };
     Err(OpsError::Refused { id, status: job.status, reason })
+}
+
+/// Takes what was set aside or ended back into the queue, due in so many seconds; one that is in review only where that is resolved.
+/// Its queue.
+async fn exhume(
+    conn: &mut PgConnection,
+    id: JobId,
+    due_in: f64,
+    is_resolved: bool,
+) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_file_scalar!("sql/ops/exhume.sql", id.uuid(), due_in, is_resolved)
+        .fetch_optional(conn)
+        .await
 }
 
 /// Cancels a job or a run and all that it has spawned: terminal, wins over a late ack, and reaches a running attempt within a

@@ -18,6 +18,7 @@
 //! | [`Run::compensate`] | says how a step is undone, should the run fail for good |
 //! | [`Run::settle`] | goes on when no step above waits any more |
 
+mod answer;
 mod at;
 pub(crate) mod boundary;
 mod checkpoint;
@@ -47,6 +48,7 @@ use crate::ids::{JobId, WorkspaceId};
 use crate::job::Planned;
 use crate::lease::Claim;
 use crate::retry::Retry;
+pub(crate) use answer::TOLD;
 pub(crate) use checkpoint::place;
 use checkpoint::{Begun, Checkpoint, Current, programming_error};
 pub(crate) use perform::refused;
@@ -146,7 +148,40 @@ impl<'a, A> Run<'a, A> {
             at.before_call().await?;
             body(at).await
         };
-        let outcome = self.perform(step, Promise::AtLeastOnce, Weight::Required, both).await?;
+        let outcome = self.perform(step, Promise::Asked, Weight::Required, both).await?;
+        outcome.done().ok_or(Stop::Parked)
+    }
+
+    /// Does it at most once, and asks before anybody has to: if an earlier attempt began it and its end is not known, `lookup` says how
+    /// it ended, or waits until somebody tells. What `lookup` does not know either stops for review with class `UNKNOWN_OUTCOME`.
+    ///
+    /// A failure with [`Effect::None`] is a known end, after which the next attempt begins it anew: so make the call the last thing that
+    /// the closure does.
+    ///
+    /// # Errors
+    /// What either closure returns, or the unknown outcome.
+    pub async fn reconcile_once<T, L, F>(
+        &mut self,
+        step: impl Into<Step>,
+        lookup: L,
+        body: F,
+    ) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned + Send,
+        L: AsyncFnOnce(At<'_, A>) -> Result<Option<T>> + Send,
+        F: AsyncFnOnce(At<'_, A>) -> Result<T> + Send,
+    {
+        let step = step.into();
+        let begun = self.was_begun(step.name);
+        let both = async |at: At<'_, A>| {
+            if begun {
+                let found = lookup(at).await?;
+                return found.ok_or_else(|| Stop::Failed(answer::unknown(step.name)));
+            }
+            body(at).await
+        };
+        let outcome = self.perform(step, Promise::AskedOnce, Weight::Required, both).await?;
+        self.write_pending().await?;
         outcome.done().ok_or(Stop::Parked)
     }
 

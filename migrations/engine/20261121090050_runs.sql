@@ -182,8 +182,10 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT coalesce(sum((p->>'weight')::bigint) FILTER (WHERE s.state = 'done'), 0) AS done,
            count(*) FILTER (WHERE s.state = 'done') AS steps_done,
-           count(*) FILTER (WHERE s.state = 'waiting' AND s.name IS DISTINCT FROM j.step) AS waiting,
-           min(s.wake_at) FILTER (WHERE s.state = 'waiting' AND s.name IS DISTINCT FROM j.step) AS waits_until,
-           (array_agg(s.detail ORDER BY s.wake_at) FILTER (WHERE s.state = 'waiting' AND s.name IS DISTINCT FROM j.step))[1] AS waits_for
+           count(*) FILTER (WHERE waits) AS waiting,
+           min(s.wake_at) FILTER (WHERE waits) AS waits_until,
+           (array_agg(s.detail ORDER BY s.wake_at) FILTER (WHERE waits))[1] AS waits_for
     FROM jsonb_array_elements(r.plan) p JOIN engine.step s ON s.job = r.id AND s.born = r.created_at AND s.name = p->>'name'
+    -- One that was begun, and whose end is not known, may wait for who can tell.
+    CROSS JOIN LATERAL (SELECT s.state = 'waiting' AND (s.name IS DISTINCT FROM j.step OR j.state = 0 AND s.wake_at > engine.now()) AS waits) w
 ) w;

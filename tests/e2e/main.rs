@@ -52,6 +52,7 @@ mod replay;
 mod rescue_races;
 mod retention;
 mod retries;
+mod reviews;
 mod same_hash;
 mod sealed;
 mod stale_statistics;

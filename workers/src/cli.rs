@@ -11,7 +11,7 @@ use autopilot_workflows::integrations::phone::Country;
 use autopilot_workflows::integrations::twilio::{AddressSid, BundleSid};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use jobs::{Fork, Jobs, List, Runs};
+pub(crate) use jobs::{Fork, Jobs, List, Resolve, Runs};
 pub(crate) use queue::{CancelAll, Pauses, RetryAll, Schedules, Search, Weights, Which};
 pub(crate) use retention::Retention;
 
@@ -55,7 +55,7 @@ pub(crate) enum Command {
     Workspaces(Workspaces),
     /// Start a studio's provisioning, or join the one under way.
     Provision(Provision),
-    /// Durable runs: see, follow, retry, cancel, fork, export.
+    /// Durable runs: see, follow, retry, resolve, cancel, fork, export.
     #[command(subcommand)]
     Runs(Runs),
     /// Jobs of every kind: see, retry, cancel.

@@ -1,7 +1,7 @@
 -- Takes a dead letter, or the latest degraded or cancelled end, back into the queue, due in $2 seconds, with its token and its
--- checkpoints; attempts and crashes count anew. Moves: dead letter | history -> ready.
+-- checkpoints; attempts and crashes count anew. What is in review only where $3 says that it is resolved. Moves: dead letter | history -> ready.
 WITH letter AS (
-    DELETE FROM engine.dead_letter WHERE id = $1 AND reason <> 'undone' RETURNING *
+    DELETE FROM engine.dead_letter WHERE id = $1 AND reason <> 'undone' AND ($3 OR reason <> 'review') RETURNING *
 ), source AS (
     SELECT id, workspace, kind, queue, priority, takes_turns, token, unique_key, payload, limits, wakes, created_at FROM letter
     UNION ALL
@@ -12,10 +12,6 @@ WITH letter AS (
 ), passed AS (
     -- Who could be passed comes after those who have.
     DELETE FROM engine.sequence WHERE job = $1 AND NOT holds
-), reviewed AS (
-    -- A step of unknown outcome was looked at by whoever retries: it may begin again.
-    UPDATE engine.step SET state = 'failed' WHERE job = $1 AND born = (SELECT created_at FROM letter) AND state = 'started'
-    AND EXISTS (SELECT FROM letter WHERE reason = 'review')
 )
 INSERT INTO engine.job (id, workspace, kind, kind_hash, queue_hash, queue, priority, lane, takes_turns, share, run_at, token, begun, unique_key, payload,
                         limits, wakes, created_at)

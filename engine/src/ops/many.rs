@@ -10,7 +10,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::{OpsError, cancel_these};
-use crate::ids::WorkspaceId;
+use crate::ids::{JobId, WorkspaceId};
 use crate::loops::hints::Hint;
 use crate::loops::listen::send_all;
 
@@ -103,7 +103,8 @@ pub struct Redriven {
 
 /// Puts dead letters back to work, the oldest first, `per_second` of them at most.
 ///
-/// The first is due at once, the others are spread over the time that this takes. Those whose outcome nobody knows are left for [`super::retry`], one by one.
+/// The first is due at once, the others are spread over the time that this takes. Those whose outcome nobody knows are left for
+/// [`super::resolve`], one by one.
 ///
 /// # Errors
 /// When the rate is not above zero, or the database refuses.
@@ -135,9 +136,7 @@ pub async fn redrive(
             let due_in = interval * f64::from(u32::try_from(done.queued).unwrap_or(u32::MAX));
             // A statement that queues nothing keeps nothing either: rolling back keeps the letter.
             let mut tx = pool.begin().await?;
-            let queue = sqlx::query_file_scalar!("sql/ops/exhume.sql", letter.id, due_in)
-                .fetch_optional(&mut *tx)
-                .await?;
+            let queue = super::exhume(&mut tx, JobId::from(letter.id), due_in, false).await?;
             match queue {
                 Some(queue) => {
                     tx.commit().await?;

@@ -1,12 +1,11 @@
-//! What earlier attempts left behind, and how a step answers from it.
+//! What earlier attempts left behind, and what a step that begins or ends leaves.
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use super::{Outcome, Promise, Run, Step, Weight};
+use super::{Promise, Run, Step};
 use crate::committer::{Mark, StepState, StepWrite};
 use crate::failure::{Class, Effect, Failure, Result, Stop};
 use crate::ids::{JobId, WorkspaceId};
@@ -24,6 +23,8 @@ pub(super) struct Checkpoint {
     pub(super) over: bool,
     /// JSON.
     pub(super) output: String,
+    /// Its end was not known, and a person has said that it took effect and gave that output.
+    pub(super) told: bool,
 }
 
 impl Checkpoint {
@@ -35,6 +36,7 @@ impl Checkpoint {
             due: false,
             over: false,
             output: "null".to_owned(),
+            told: false,
         }
     }
 }
@@ -53,6 +55,8 @@ pub(super) struct Current {
     pub(super) starts: i32,
     pub(super) since: Instant,
     pub(super) promise: Promise,
+    /// It was begun before, and its end is not known.
+    pub(super) again: bool,
 }
 
 impl<A> Run<'_, A> {
@@ -72,6 +76,7 @@ impl<A> Run<'_, A> {
     /// record moves to a row of its own.
     pub(super) fn begin(&mut self, step: &'static str, promise: Promise) {
         let foreseen = self.foreseen.take() == Some(step);
+        let again = self.was_begun(step);
         let before = self.begun.take();
         let mut starts = self.checkpoints.get(step).map_or(0, |checkpoint| checkpoint.starts);
         match before {
@@ -88,7 +93,7 @@ impl<A> Run<'_, A> {
         let starts = starts + 1;
         self.begun = Some(Begun { step: step.into(), starts });
         self.mark = if foreseen { Mark::Keep } else { Mark::Begin { step, starts } };
-        self.current = Some(Current { name: step, starts, since: Instant::now(), promise });
+        self.current = Some(Current { name: step, starts, since: Instant::now(), promise, again });
     }
 
     /// Whether what the job's row tells of a begun step is news: no checkpoint says that it is done.
@@ -106,13 +111,21 @@ impl<A> Run<'_, A> {
         self.mark = Mark::Clear;
     }
 
+    /// Notes that the step under way waits; the job's row goes on to say that it was begun, and how that ended is not known.
+    pub(super) fn pause(&mut self, record: StepWrite) {
+        self.pending.push(record);
+        self.current = None;
+    }
+
     /// The failure of an attempt whose code is dropped where it stands: it took longer than its kind allows, or what runs it has
     /// lost patience.
     pub(crate) fn dropped(&self, timeout: Option<Duration>) -> Failure {
         let step = self.current.map_or_else(String::new, |step| format!(" in step {}", step.name));
         let class = match self.current.map(|step| step.promise) {
             Some(Promise::AtMostOnce) => Class::UnknownOutcome,
-            Some(Promise::AtLeastOnce) | None => Class::TransientNetwork,
+            Some(Promise::AtLeastOnce | Promise::Asked | Promise::AskedOnce) | None => {
+                Class::TransientNetwork
+            }
         };
         let (code, message) = match timeout {
             Some(limit) => (
@@ -141,63 +154,6 @@ impl<A> Run<'_, A> {
         write
     }
 
-    /// Each name once in a run, and only names of the plan, where there is one.
-    pub(super) fn enter(&mut self, name: &'static str) -> Result {
-        if !self.seen.insert(name) {
-            return Err(programming_error(
-                "duplicate_step",
-                format!("step {name} stands twice in one run; give each step a name of its own"),
-            ));
-        }
-        if !self.plan.is_empty() && !self.plan.iter().any(|planned| planned.name == name) {
-            return Err(programming_error(
-                "unplanned_step",
-                format!("step {name} is not in the plan of its kind; add it to STEPS"),
-            ));
-        }
-        self.world.asks(name)
-    }
-
-    /// Whether its checkpoint says that it need not run any more.
-    pub(super) fn is_done(&self, step: &str) -> bool {
-        self.checkpoints.get(step).is_some_and(|checkpoint| checkpoint.state == StepState::Done)
-    }
-
-    /// What the checkpoint answers, if the step need not run.
-    pub(super) fn answer<T: DeserializeOwned>(
-        &mut self,
-        step: &Step,
-        promise: Promise,
-        weight: Weight,
-    ) -> Result<Option<Outcome<T>>> {
-        if promise == Promise::AtMostOnce && self.was_begun(step.name) {
-            return Err(Stop::Failed(unknown(step.name)));
-        }
-        let Some(checkpoint) = self.checkpoints.get(step.name) else { return Ok(None) };
-        match checkpoint.state {
-            StepState::Done => decode(step.name, &checkpoint.output).map(Some),
-            StepState::Skipped if self.keeps_ends() && weight != Weight::Required => {
-                self.degraded |= weight == Weight::Skippable;
-                Ok(Some(Outcome::Skipped))
-            }
-            StepState::Failed if self.keeps_ends() && weight == Weight::Optional => {
-                self.degraded = true;
-                Ok(Some(Outcome::Failed))
-            }
-            // Skipped, failed and waiting are no ends: what was missing may be there now.
-            StepState::Started | StepState::Skipped | StepState::Failed => Ok(None),
-            StepState::Waiting
-                if weight == Weight::Required || (checkpoint.due && !self.keeps_ends()) =>
-            {
-                Ok(None)
-            }
-            StepState::Waiting => {
-                self.waiting = true;
-                Ok(Some(Outcome::Waiting))
-            }
-        }
-    }
-
     /// The checkpoint of a step that is done.
     pub(super) async fn done<T: Serialize>(&self, step: &Step, value: &T) -> Result<StepWrite> {
         let output = serde_json::to_string(value).map_err(|error| {
@@ -220,30 +176,6 @@ impl<A> Run<'_, A> {
 
 pub(crate) fn place(workspace: WorkspaceId, job: JobId, step: &str) -> Place<'static> {
     Place { workspace, table: "engine.step", column: "sealed", row: format!("{job}/{step}").into() }
-}
-
-fn decode<T: DeserializeOwned>(step: &str, output: &str) -> Result<Outcome<T>> {
-    decode_output(step, output).map(Outcome::Done)
-}
-
-/// What a checkpoint says that a step gave.
-pub(super) fn decode_output<T: DeserializeOwned>(step: &str, output: &str) -> Result<T> {
-    serde_json::from_str(output).map_err(|error| {
-        programming_error(
-            "output_changed_shape",
-            format!("the checkpoint of step {step} was written by another version and does not fit this one: {error}"),
-        )
-    })
-}
-
-fn unknown(step: &str) -> Failure {
-    Failure::new(
-        Class::UnknownOutcome,
-        "unknown_outcome",
-        format!("step {step} began and its end is not known; it is declared at most once, so it is not repeated"),
-    )
-    .effect(Effect::Unknown)
-    .action("look at the provider, then retry the run if nothing happened, or cancel it")
 }
 
 pub(super) fn programming_error(code: &'static str, message: String) -> Stop {

@@ -3,7 +3,8 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::checkpoint::{decode_output, programming_error};
+use super::answer::decode_output;
+use super::checkpoint::programming_error;
 use super::{Run, Step};
 use crate::committer::{Family, StepState, StepWrite, Wake};
 use crate::enqueue::NewJob;

@@ -22,6 +22,20 @@ use crate::retry::Retry;
 pub(super) enum Promise {
     AtLeastOnce,
     AtMostOnce,
+    /// As `AtLeastOnce`, but whoever knows is asked first.
+    Asked,
+    /// As `AtMostOnce`, but whoever knows is asked first.
+    AskedOnce,
+}
+
+impl Promise {
+    /// Whether whoever knows is asked about a step that was begun and whose end is not known.
+    const fn asks(self) -> bool {
+        match self {
+            Self::Asked | Self::AskedOnce => true,
+            Self::AtLeastOnce | Self::AtMostOnce => false,
+        }
+    }
 }
 
 /// How much of the run hangs on a step.
@@ -46,6 +60,9 @@ impl<'a, A> Run<'a, A> {
         F: AsyncFnOnce(At<'a, A>) -> Result<T> + Send,
     {
         self.enter(step.name)?;
+        if let Some(told) = self.told(&step, promise).await? {
+            return Ok(Outcome::Done(told));
+        }
         if let Some(known) = self.answer(&step, promise, weight)? {
             return Ok(known);
         }
@@ -77,7 +94,8 @@ impl<'a, A> Run<'a, A> {
         self.write_pending().await?;
         let at = At::new(self, step.name);
         if let Err(stop) = at.before_call().await {
-            if promise == Promise::AtMostOnce {
+            let is_once = matches!(promise, Promise::AtMostOnce | Promise::AskedOnce);
+            if is_once && !self.is_open() {
                 // Its end is known: it did not begin, so the next attempt may.
                 let unbegun = "not begun: the lease was too short for the call";
                 self.end(self.ended(StepState::Failed, step.name).detail(unbegun));
@@ -133,7 +151,12 @@ impl<'a, A> Run<'a, A> {
                 let mut waiting = self.ended(StepState::Waiting, step.name).detail(wait.reason);
                 let event = signal_name(&wait.event);
                 waiting.wake = Some(Wake::On { event, look_again: wait.look_again });
-                self.end(waiting);
+                if self.is_open() {
+                    // Whoever was asked will know later: how the step ended before is as open as it was.
+                    self.pause(waiting);
+                } else {
+                    self.end(waiting);
+                }
                 self.waiting = true;
                 if weight == Weight::Required { Err(Stop::Parked) } else { Ok(Outcome::Waiting) }
             }
@@ -152,11 +175,28 @@ impl<'a, A> Run<'a, A> {
                 Failure::new(Class::ConfigurationError, "required_step_skipped", reason)
                     .action("supply what is missing, then retry the run"),
             )),
+            Err(Stop::Failed(failure))
+                if self.is_asked_once() && !self.is_open() && failure.effect == Effect::None =>
+            {
+                // Its end is known: nothing happened, so the next attempt may begin it.
+                self.step_retry = self.own_retry(&step).map(Box::new);
+                self.end(self.ended(StepState::Failed, step.name).detail(failure.to_string()));
+                Err(Stop::Failed(failure))
+            }
             Err(stop @ (Stop::Failed(_) | Stop::Parked | Stop::Lost)) => {
                 self.step_retry = self.own_retry(&step).map(Box::new);
                 Err(stop)
             }
         }
+    }
+
+    /// Whether the step under way was begun before and whoever knows how that ended is asked.
+    fn is_open(&self) -> bool {
+        self.current.is_some_and(|current| current.again && current.promise.asks())
+    }
+
+    fn is_asked_once(&self) -> bool {
+        self.current.is_some_and(|current| current.promise == Promise::AskedOnce)
     }
 
     /// Whether a failure that the code ended with is going to be retried.
@@ -217,7 +257,7 @@ pub(crate) fn refused(error: &CommitError) -> Failure {
 
 fn timed_out(step: &str, limit: Duration, promise: Promise) -> Stop {
     let class = match promise {
-        Promise::AtLeastOnce => Class::TransientNetwork,
+        Promise::AtLeastOnce | Promise::Asked | Promise::AskedOnce => Class::TransientNetwork,
         Promise::AtMostOnce => Class::UnknownOutcome,
     };
     let message = format!("step {step} did not end within {limit:?}");

@@ -119,7 +119,8 @@ mod listening {
             for step in &history.steps {
                 let state = state_of(&step.name, &step.state)?;
                 let (starts, output) = (step.starts, step.output.to_string());
-                let checkpoint = Checkpoint { state, starts, due: false, over: false, output };
+                let checkpoint =
+                    Checkpoint { state, starts, due: false, over: false, output, told: false };
                 checkpoints.insert(step.name.clone(), checkpoint);
             }
             self.take_up(checkpoints, retired)

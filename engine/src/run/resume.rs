@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use sqlx::PgPool;
 
+use super::answer::TOLD;
 use super::checkpoint::{Begun, Checkpoint, place, programming_error};
 use super::{Run, World};
 use crate::attempt::Claimed;
@@ -132,10 +133,9 @@ async fn load(
                 String::from_utf8_lossy(&plain).into_owned()
             }
         };
-        checkpoints.insert(
-            row.name,
-            Checkpoint { state, starts: row.starts, due: row.due, over: row.over, output },
-        );
+        let told = state == StepState::Started && row.detail.as_deref() == Some(TOLD);
+        let (starts, due, over) = (row.starts, row.due, row.over);
+        checkpoints.insert(row.name, Checkpoint { state, starts, due, over, output, told });
     }
     Ok(checkpoints)
 }

@@ -35,7 +35,7 @@ impl<A> Run<'_, A> {
         }
         self.begins(step.name)?;
         let (since, promise) = (Instant::now(), Promise::AtLeastOnce);
-        self.current = Some(Current { name: step.name, starts: 1, since, promise });
+        self.current = Some(Current { name: step.name, starts: 1, since, promise, again: false });
         self.world.reach(Boundary::BeforeStarted, Some(step.name)).await;
         let mut tx = self.world.pool.begin().await?;
         let worker = self.world.lease.worker;

@@ -6,7 +6,7 @@
 
 use std::pin::Pin;
 
-use super::checkpoint::decode_output;
+use super::answer::decode_output;
 use super::perform::{Promise, Weight};
 use super::{At, Run, Step};
 use crate::committer::{StepState, StepWrite};

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::checkpoint::{decode_output, programming_error};
+use super::answer::decode_output;
+use super::checkpoint::programming_error;
 use super::{Run, Step};
 use crate::committer::{StepState, StepWrite, Wake};
 use crate::failure::{Result, Stop};

@@ -17,6 +17,8 @@ pub(crate) enum Runs {
     Watch(JobArg),
     /// Put a stopped run back to work, with what it has done already; one that waits looks again at once.
     Retry(JobArg),
+    /// Say of a run in review whether the step that was under way took effect; then it goes on.
+    Resolve(Resolve),
     /// End a run for good. What it has done stays done.
     Cancel(JobArg),
     /// Run a run once more from one of its steps, as a new run, with another input if need be. What it had done before that step is
@@ -24,6 +26,20 @@ pub(crate) enum Runs {
     Fork(Fork),
     /// The history of a run as JSON, for a test that replays it. It holds no sealed value; payload and outputs stand in it as they are.
     Export(JobArg),
+}
+
+#[derive(Debug, Args)]
+#[group(id = "Resolution", required = true, args = ["done", "redo"])]
+pub(crate) struct Resolve {
+    /// Its id, a UUID, as the list shows it.
+    #[arg(value_parser = input::job)]
+    pub(crate) id: JobId,
+    /// It took effect; with what the step would have given, if the run needs that.
+    #[arg(long, value_parser = input::json, value_name = "JSON", num_args = 0..=1, default_missing_value = "null")]
+    pub(crate) done: Option<serde_json::Value>,
+    /// It had no effect: it is begun anew.
+    #[arg(long)]
+    pub(crate) redo: bool,
 }
 
 #[derive(Debug, Args)]
@@ -53,7 +69,7 @@ pub(crate) enum Jobs {
     Search(Search),
     /// End all live jobs of a workspace, a kind, a queue or a tag, for good, and what they have spawned.
     CancelAll(CancelAll),
-    /// Put all that failed, was quarantined or could not be read back to work. What needs a review is left for `retry`.
+    /// Put all that failed, was quarantined or could not be read back to work. What needs a review is left for `runs resolve`.
     RetryAll(RetryAll),
 }
 

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use autopilot_engine::JobId;
 use autopilot_engine::ops::jobs::Filter;
-use autopilot_engine::ops::{self, OpsError, runs};
+use autopilot_engine::ops::{self, OpsError, Resolution, runs};
 use chrono::Utc;
 use serde_json::json;
 use sqlx::PgPool;
 
-use crate::cli::{List, Runs};
+use crate::cli::{List, Resolve, Runs};
 use crate::config::Config;
 use crate::console::{Console, table};
 use crate::database;
@@ -35,6 +35,7 @@ pub(crate) async fn run(command: Runs, config: &Config, console: Console) -> Res
         Runs::Show(args) => show(&pool, args.id, console).await,
         Runs::Watch(args) => watch(&pool, args.id, console).await,
         Runs::Retry(args) => retry(&pool, args.id, console).await,
+        Runs::Resolve(args) => resolve(&pool, args, console).await,
         Runs::Cancel(args) => cancel(&pool, args.id, console).await,
         Runs::Fork(args) => fork::run(&pool, &args, config, console).await,
         Runs::Export(args) => export(&pool, args.id, console).await,
@@ -54,6 +55,17 @@ pub(super) fn filter(args: &List) -> Filter {
 /// Puts a job or a run back to work.
 pub(super) async fn retry(pool: &PgPool, id: JobId, console: Console) -> Result<Exit, Fail> {
     let queue = ops::retry(pool, id).await?;
+    autopilot_engine::hint(pool, queue.as_str()).await;
+    let value = json!({ "id": id, "queue": queue });
+    console.show(&value, || vec![format!("{id} is due in queue {queue}")])?;
+    Ok(Exit::Ok)
+}
+
+/// Says of what is in review how its step ended.
+async fn resolve(pool: &PgPool, args: Resolve, console: Console) -> Result<Exit, Fail> {
+    let Resolve { id, done, redo: _ } = args;
+    let resolution = done.map_or(Resolution::Redo, Resolution::Done);
+    let queue = ops::resolve(pool, id, &resolution).await?;
     autopilot_engine::hint(pool, queue.as_str()).await;
     let value = json!({ "id": id, "queue": queue });
     console.show(&value, || vec![format!("{id} is due in queue {queue}")])?;
