@@ -55,7 +55,7 @@ WITH me AS MATERIALIZED (
 ), saved_again AS (
     INSERT INTO engine.step AS s (job, born, name, state, token, starts, output, sealed, started_at, finished_at)
     SELECT id, born, name, 'done', token, starts, output, sealed, began, engine.clock() FROM done WHERE NOT fresh
-    ON CONFLICT (job, name, born) DO UPDATE
+    ON CONFLICT (job, born, name) DO UPDATE
     SET state = excluded.state, token = excluded.token, starts = excluded.starts, output = excluded.output,
         sealed = excluded.sealed, detail = NULL, wake_event = NULL, wake_at = NULL,
         started_at = excluded.started_at, finished_at = excluded.finished_at

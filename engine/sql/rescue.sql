@@ -24,7 +24,7 @@ WITH dead AS MATERIALIZED (
 ), begun AS (
     INSERT INTO engine.step AS s (job, born, name, state, token, starts, started_at)
     SELECT id, created_at, step, 'started', token, starts, begun_at FROM buried WHERE step IS NOT NULL
-    ON CONFLICT (job, name, born) DO UPDATE SET state = 'started', token = excluded.token, starts = excluded.starts,
+    ON CONFLICT (job, born, name) DO UPDATE SET state = 'started', token = excluded.token, starts = excluded.starts,
         detail = NULL, wake_event = NULL, wake_at = NULL, started_at = excluded.started_at, finished_at = NULL
     WHERE s.state <> 'done'
 ), letters AS (

@@ -12,7 +12,7 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::integer[], $6:
      AS i(job, name, state, token, starts, output, sealed, detail, wake_event, wake_in, took, ends, place)
 JOIN engine.job j ON j.id = ANY ($1) AND j.id = i.job
 ORDER BY i.place
-ON CONFLICT (job, name, born) DO UPDATE
+ON CONFLICT (job, born, name) DO UPDATE
 SET state = excluded.state, token = excluded.token, starts = excluded.starts,
     output = excluded.output, sealed = excluded.sealed, detail = excluded.detail,
     -- Whoever waits on keeps to what he said first.

@@ -99,7 +99,7 @@ CREATE TABLE engine.step (
     deadline    timestamptz,                 -- when it stops waiting for its event
     started_at  timestamptz NOT NULL DEFAULT engine.clock(),
     finished_at timestamptz,
-    PRIMARY KEY (job, name, born),
+    PRIMARY KEY (job, born, name),
     CONSTRAINT step_is_consistent CHECK ((state = 'waiting') = (wake_at IS NOT NULL))
 ) PARTITION BY RANGE (born);
 
