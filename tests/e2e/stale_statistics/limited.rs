@@ -6,7 +6,7 @@ use autopilot_tests::LimitedScript;
 use super::*;
 
 /// How many jobs: so many that all of each key but one or two stand aside, and are called in one after another.
-const JOBS: usize = 30;
+const JOBS: usize = 20;
 
 /// Rows of keys that nobody asks for, and of jobs that stand aside for one of those.
 const FILL_KEYS: [(&str, &str); 4] = [
