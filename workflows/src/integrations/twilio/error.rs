@@ -152,7 +152,10 @@ fn diagnose_code(
     match code {
         20003 => class(Class::ThirdPartyAuthFailed)
             .action("compare account SID and auth token with the Twilio console"),
-        20005 | 10001 => class(Class::IntegrationOffline).action(ACCOUNT_INACTIVE),
+        20005 | 10001 | 90010 => class(Class::IntegrationOffline).action(ACCOUNT_INACTIVE),
+        10002 => class(Class::ProvisioningError).action(
+            "the main account is on trial: upgrade it in the Twilio console, then resume the run",
+        ),
         20429 => class(Class::RateLimited { retry_after }),
         20404 => class(Class::ProvisioningError)
             .action("it was deleted outside: run the provisioning again, which makes it anew"),

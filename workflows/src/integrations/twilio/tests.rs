@@ -73,6 +73,8 @@ async fn every_code_of_the_error_table_has_its_class_and_effect() {
         (401, 20003, auth, Effect::None),
         (403, 20005, offline, Effect::None),
         (403, 10001, offline, Effect::None),
+        (403, 90010, offline, Effect::None),
+        (403, 10002, refused, Effect::None),
         (429, 20429, limited, Effect::None),
         (400, 21480, refused, Effect::None),
         (400, 21422, refused, Effect::None),
@@ -98,7 +100,7 @@ async fn every_code_of_the_error_table_has_its_class_and_effect() {
         let error = twilio.create_subaccount(NAME).await.unwrap_err();
         assert_eq!((error.class(), error.effect()), (class, effect), "{error}");
         assert_eq!(error.code(), format!("twilio_{code}"));
-        let acts = !class.retries() || code == 20005 || code == 10001;
+        let acts = !class.retries() || [20005, 10001, 90010].contains(&code);
         assert_eq!(error.action().is_some(), acts, "{code}: what should the operator do?");
     }
 }
