@@ -12,6 +12,8 @@ mod costs;
 mod crashes;
 mod cron;
 mod deploys;
+mod endpoints;
+mod endpoints_cli;
 mod enqueueing;
 mod events;
 mod failover;

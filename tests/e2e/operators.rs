@@ -13,8 +13,18 @@ use crate::storm::program;
 
 /// The exit code of a command line, what it printed, and what it complained about.
 pub(crate) async fn say(database: &str, line: &str) -> (i32, String, String) {
+    say_with(database, line, &[]).await
+}
+
+/// As [`say`], with these variables.
+pub(crate) async fn say_with(
+    database: &str,
+    line: &str,
+    variables: &[(&str, &str)],
+) -> (i32, String, String) {
     let mut command = Command::new(program());
     command.args(line.split('|')).env_clear().env("DATABASE_URL", database);
+    command.envs(variables.iter().copied());
     let done = command.output().await.unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (done.status.code().unwrap(), text(done.stdout), text(done.stderr))

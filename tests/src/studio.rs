@@ -9,6 +9,7 @@ use autopilot_engine::ops::runs::{self, RunDetails};
 use autopilot_engine::{Job, WorkspaceId};
 use autopilot_sandbox::{BundleStatus, Checkout, Credentials, Options, Sandbox, Summary};
 use autopilot_workflows::app::{App, MailServer, Settings, WhatsAppLine, registry};
+use autopilot_workflows::integrations::courier::{Courier, Targets};
 use autopilot_workflows::integrations::http::Timeouts;
 use autopilot_workflows::integrations::{email, stripe, twilio, whatsapp};
 use autopilot_workflows::provisioning::{self, Provision, Triggered};
@@ -364,6 +365,7 @@ fn app(sandbox: &Sandbox, call: Duration) -> App {
                 .parse()
                 .expect("a business account's id"),
         }),
+        courier: Courier::new(Targets::Any).expect("a courier"),
         email: Some(MailServer { client: email::Email::new(mail.clone()), config: mail }),
         provisioning: Settings {
             public_base_url: "https://autopilot.example".to_owned(),

@@ -5,6 +5,7 @@ pub(crate) mod providers;
 use autopilot_engine::secrets::Keyring;
 use autopilot_engine::{Registry, Retry, WorkerConfig};
 use autopilot_workflows::app::{self as workflows, App, Settings, WhatsAppLine};
+use autopilot_workflows::integrations::courier::{Courier, Targets};
 use autopilot_workflows::integrations::http::Pace;
 use autopilot_workflows::integrations::phone::Country;
 use secrecy::{ExposeSecret, SecretString};
@@ -39,9 +40,15 @@ pub(crate) fn build(config: &Config) -> Result<App, Fail> {
             client: line.client.paced(pace(config.whatsapp.calls_per_second)),
             ..line
         }),
+        courier: courier(config)?,
         email: providers::email(&config.smtp),
         provisioning: settings(&config.provisioning, public_base_url)?,
     })
+}
+
+fn courier(config: &Config) -> Result<Courier, Fail> {
+    let targets = if config.endpoints.allow_private { Targets::Any } else { Targets::Public };
+    Courier::new(targets).map_err(|error| Fail::usage(format!("TLS cannot be set up: {error}")))
 }
 
 fn settings(config: &Provisioning, public_base_url: String) -> Result<Settings, Fail> {

@@ -1,5 +1,6 @@
 //! The command line: what can be asked, and how it is explained.
 
+mod endpoints;
 mod jobs;
 mod queue;
 mod retention;
@@ -11,6 +12,7 @@ use autopilot_workflows::integrations::phone::Country;
 use autopilot_workflows::integrations::twilio::{AddressSid, BundleSid};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use endpoints::{Add as AddEndpoint, Endpoints, OneEndpoint, WhichDeliveries};
 pub(crate) use jobs::{Fork, Jobs, List, Resolve, Runs};
 pub(crate) use queue::{CancelAll, Pauses, RetryAll, Schedules, Search, Weights, Which};
 pub(crate) use retention::Retention;
@@ -67,6 +69,9 @@ pub(crate) enum Command {
     /// Schedules: see, pause, run now.
     #[command(subcommand)]
     Schedules(Schedules),
+    /// Where studios' own programs are told what happens: see, add, rotate, replay.
+    #[command(subcommand)]
+    Endpoints(Endpoints),
     /// What workspaces weigh where they take turns: see, set.
     #[command(subcommand)]
     Weights(Weights),

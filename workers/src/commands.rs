@@ -1,6 +1,7 @@
 //! The commands: each reads what it was asked, does it or fails with a sentence, and says how it ended.
 
 mod doctor;
+mod endpoints;
 mod inbox;
 mod jobs;
 mod jobs_many;
@@ -54,6 +55,9 @@ pub(crate) async fn run(cli: Cli, console: Console) -> Result<Exit, Fail> {
         }
         Command::Schedules(command) => {
             schedules::run(command, &start(loaded, Odd::Kept)?.database, console).await
+        }
+        Command::Endpoints(command) => {
+            Box::pin(endpoints::run(command, &start(loaded, Odd::Kept)?, console)).await
         }
         Command::Weights(command) => {
             weights::run(command, &start(loaded, Odd::Kept)?.database, console).await

@@ -30,7 +30,8 @@ pub(crate) use self::base_url::BaseUrl;
 pub(crate) use self::check::Report;
 pub(crate) use self::integrations::{OpenAi, Smtp, SmtpTls, Stripe, Twilio, WhatsApp};
 pub(crate) use self::sections::{
-    Database, Encryption, Http, Log, LogFormat, Pooler, Provisioning, Redis, Retry, Worker,
+    Database, Encryption, Endpoints, Http, Log, LogFormat, Pooler, Provisioning, Redis, Retry,
+    Worker,
 };
 pub(crate) use self::source::{File, Problem, Severity, Source, environment};
 pub(crate) use self::units::parse_duration;
@@ -54,6 +55,7 @@ pub(crate) struct Config {
     pub(crate) openai: OpenAi,
     pub(crate) smtp: Smtp,
     pub(crate) provisioning: Provisioning,
+    pub(crate) endpoints: Endpoints,
     pub(crate) encryption: Encryption,
     /// Read apart from the keys that `worker.toml` names, see [`schedules`].
     #[serde(skip)]

@@ -6,6 +6,7 @@ use autopilot_engine::EnqueueError;
 use autopilot_engine::ops::OpsError;
 use autopilot_engine::schema::Misfit;
 use autopilot_engine::secrets::VaultError;
+use autopilot_workflows::state::SealedError;
 use autopilot_workflows::tenancy::TenancyError;
 
 use crate::exit::Exit;
@@ -117,6 +118,15 @@ impl From<VaultError> for Fail {
             | VaultError::NotText { .. }
             | VaultError::TooLong
             | VaultError::Randomness(_) => Self::usage(error.to_string()),
+        }
+    }
+}
+
+impl From<SealedError> for Fail {
+    fn from(error: SealedError) -> Self {
+        match error {
+            SealedError::Database(error) => error.into(),
+            SealedError::Vault(error) => error.into(),
         }
     }
 }

@@ -6,6 +6,10 @@ use autopilot_engine::ops::pauses::Scope;
 use autopilot_engine::{JobId, WorkspaceId};
 use autopilot_workflows::integrations::phone::Country;
 use autopilot_workflows::integrations::twilio::{AddressSid, BundleSid};
+use autopilot_workflows::outbound::{EventType, UnknownEventType};
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::config::parse_duration;
 
 /// The longest text that a person gives as a name.
 const LONGEST_NAME: usize = 200;
@@ -31,6 +35,28 @@ pub(crate) fn workspace(text: &str) -> Result<WorkspaceId, String> {
 /// What is wrong.
 pub(crate) fn job(text: &str) -> Result<JobId, String> {
     text.parse().map_err(|_not_a_uuid| "is not a UUID".to_owned())
+}
+
+/// A point in time: so long ago (`2h`), or as RFC 3339 writes it.
+///
+/// # Errors
+/// What is wrong.
+pub(crate) fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+    if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
+        return Ok(moment.to_utc());
+    }
+    let ago = parse_duration(text).ok().and_then(|ago| TimeDelta::from_std(ago).ok());
+    ago.and_then(|ago| Utc::now().checked_sub_signed(ago)).ok_or_else(|| {
+        "is neither a time (2026-01-31T08:00:00Z) nor how long ago (30m, 2h, 7d)".to_owned()
+    })
+}
+
+/// A type of event that studios are told of.
+///
+/// # Errors
+/// Which there are.
+pub(crate) fn event_type(text: &str) -> Result<EventType, String> {
+    text.parse().map_err(|unknown: UnknownEventType| unknown.to_string())
 }
 
 /// What can be paused: `queue:NAME`, `kind:NAME` or `workspace:UUID`.

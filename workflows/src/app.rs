@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use autopilot_engine::Registry;
 
+use crate::integrations::courier::Courier;
 use crate::integrations::email::{self, Email};
 use crate::integrations::phone::Country;
 use crate::integrations::stripe::Stripe;
 use crate::integrations::twilio::Twilio;
 use crate::integrations::whatsapp::{PhoneNumberId, WabaId, WhatsApp};
+use crate::outbound::Deliver;
 use crate::provisioning::{Provision, Settle};
 use crate::webhooks::stripe_event::StripeEvent;
 
@@ -21,6 +23,8 @@ pub struct App {
     pub twilio: Option<Twilio>,
     /// Messages.
     pub whatsapp: Option<WhatsAppLine>,
+    /// To addresses that studios name.
+    pub courier: Courier,
     /// Mail.
     pub email: Option<MailServer>,
     /// How this deployment provisions.
@@ -65,5 +69,9 @@ pub struct Settings {
 /// Everything that this deployment can run. Adding a workflow is one line here.
 #[must_use]
 pub fn registry() -> Registry<App> {
-    Registry::new().register::<Provision>().register::<Settle>().register::<StripeEvent>()
+    Registry::new()
+        .register::<Provision>()
+        .register::<Settle>()
+        .register::<StripeEvent>()
+        .register::<Deliver>()
 }

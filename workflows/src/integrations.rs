@@ -5,6 +5,7 @@
 //! An adapter makes exactly one call per method, with a timeout, and never repeats it: retries are
 //! durable and belong to the engine, which is the only one to know what has been tried before.
 
+pub mod courier;
 pub mod email;
 pub mod http;
 pub mod phone;

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use sqlx::migrate::Migrator;
 
 pub mod app;
+mod fail;
 pub mod integrations;
+pub mod outbound;
 pub mod provisioning;
 pub mod state;
 pub mod tenancy;

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::App;
 
 pub use settle::Settle;
+pub(crate) use subaccount::no_keyring;
 pub(crate) use trigger::payment_changed;
 pub use trigger::{Triggered, trigger, trigger_due};
 use turn::or_wait;

@@ -8,8 +8,11 @@
 //! their indexes begin with, and two independent bars are better than one.
 
 pub mod ai_rules;
+mod clock;
 pub mod coach_settings;
+pub mod deliveries;
 pub mod email_accounts;
+pub mod endpoints;
 mod error;
 pub mod inbox;
 pub mod phone_numbers;
@@ -24,6 +27,7 @@ pub mod workspaces;
 
 use chrono::{DateTime, Utc};
 
+pub use clock::now;
 pub use error::SealedError;
 
 /// What a provider says of something, and when it said so last by the database's clock.

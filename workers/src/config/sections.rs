@@ -67,6 +67,13 @@ pub(crate) struct Http {
     pub(crate) max_concurrent_requests: NonZeroUsize,
 }
 
+/// `[endpoints]`: where studios are told what happens.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Endpoints {
+    pub(crate) allow_private: bool,
+}
+
 /// `[log]`: what is written to standard error, and how.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

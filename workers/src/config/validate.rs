@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::source::{Problem, Severity, Source};
 use super::units::format_duration;
-use super::{Config, Database, Http, Retry, SmtpTls, Worker, keyring, keys};
+use super::{Config, Database, Endpoints, Http, Retry, SmtpTls, Worker, keyring, keys};
 
 mod integrations;
 
@@ -24,6 +24,7 @@ pub(super) fn validate(config: &Config, provenance: &BTreeMap<String, Source>) -
     database(&config.database, &mut found);
     redis(config.redis.url.as_ref(), &mut found);
     http(&config.http, &mut found);
+    endpoints(config.endpoints, &config.http, &mut found);
     worker(&config.worker, &mut found);
     retry(&config.retry, &mut found);
     if let Err(error) = config.log.filter.parse::<EnvFilter>() {
@@ -98,6 +99,30 @@ fn is_url(url: &SecretString, schemes: &[&str]) -> bool {
     scheme.is_some_and(|scheme| schemes.contains(&scheme)) && url::Url::parse(text).is_ok()
 }
 
+/// Whether others can reach this process.
+fn is_public(http: &Http) -> bool {
+    !http.bind.ip().is_loopback()
+}
+
+fn endpoints(endpoints: Endpoints, http: &Http, found: &mut Findings<'_>) {
+    if !endpoints.allow_private {
+        return;
+    }
+    if is_public(http) {
+        found.error(
+            "endpoints.allow_private",
+            format!("lets every studio reach our own network, and http.bind is {}, which others can reach", http.bind),
+            "remove it: it is for development only",
+        );
+    } else {
+        found.warning(
+            "endpoints.allow_private",
+            "lets every studio reach our own network",
+            "remove it: it is for development only",
+        );
+    }
+}
+
 fn http(http: &Http, found: &mut Findings<'_>) {
     if http.public_base_url.as_ref().is_some_and(super::BaseUrl::has_path) {
         found.error(
@@ -106,7 +131,7 @@ fn http(http: &Http, found: &mut Findings<'_>) {
             "write only https://host",
         );
     }
-    let is_public = !http.bind.ip().is_loopback();
+    let is_public = is_public(http);
     match &http.api_token {
         None if is_public => found.error(
             "http.bind",

@@ -8,8 +8,11 @@ use autopilot_engine::{
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::app::App;
+use crate::fail::unwritten;
+use crate::outbound::{self, EventType};
 use crate::state::workspaces;
 
 /// Records how a provisioning ended; a complete one ends the studio's being due.
@@ -36,15 +39,19 @@ impl Job for Settle {
 
     async fn run(&self, run: &mut Run<'_, App>) -> Result {
         run.transact("settle", async |tx| {
+            let outcome = if self.degraded { "degraded" } else { "completed" };
             match self.mark {
                 Some(mark) if !self.degraded => {
-                    workspaces::settle(tx, self.workspace, mark, "completed").await?;
+                    workspaces::settle(&mut *tx, self.workspace, mark, outcome).await?;
                 }
                 Some(_) | None => {
-                    let outcome = if self.degraded { "degraded" } else { "completed" };
-                    workspaces::record_outcome(tx, self.workspace, outcome).await?;
+                    workspaces::record_outcome(&mut *tx, self.workspace, outcome).await?;
                 }
             }
+            let data = json!({ "outcome": outcome });
+            outbound::tell(tx, self.workspace, EventType::StudioProvisioned, &data)
+                .await
+                .map_err(unwritten)?;
             Ok(())
         })
         .await

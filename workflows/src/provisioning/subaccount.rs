@@ -105,7 +105,7 @@ async fn keep(at: &At<'_, App>, vault: &Vault, account: Subaccount, api_key: Api
     Ok(())
 }
 
-pub(super) fn no_keyring() -> Failure {
+pub(crate) fn no_keyring() -> Failure {
     Failure::new(
         Class::ConfigurationError,
         "no_keyring",

@@ -3,9 +3,12 @@
 use autopilot_engine::{At, Class, Failure, Result, Stop, Wait, WorkspaceId};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::app::App;
+use crate::fail::unwritten;
 use crate::integrations::stripe::{Entitlement, Status, Subscription};
+use crate::outbound::{self, EventType};
 use crate::state::{subscriptions, workspaces};
 use crate::tenancy::Tenant;
 
@@ -77,8 +80,16 @@ async fn keep(at: &At<'_, App>, subscription: &Subscription) -> Result {
         price_id: subscription.price.clone().unwrap_or_default(),
         current_period_end: subscription.current_period_end,
     };
+    let known = subscriptions::get(&mut tenant).await?;
     subscriptions::upsert(&mut tenant, &row).await?;
     tenant.finish().await?;
+    if known.is_none_or(|known| known.value.status != row.status) {
+        let data = json!({ "subscription": row.stripe_subscription_id, "status": row.status, "price": row.price_id,
+                           "current_period_end": row.current_period_end });
+        outbound::tell(&mut tx, at.workspace, EventType::SubscriptionChanged, &data)
+            .await
+            .map_err(unwritten)?;
+    }
     tx.commit().await?;
     Ok(())
 }

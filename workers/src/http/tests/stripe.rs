@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use autopilot_engine::{Worker, WorkerConfig};
 use autopilot_workflows::app::{App, Settings, registry};
+use autopilot_workflows::integrations::courier::{Courier, Targets};
 use autopilot_workflows::state::inbox::EventState;
 use autopilot_workflows::state::workspaces;
 use axum::body::{Body, Bytes};
@@ -148,6 +149,7 @@ async fn settle(world: &World) {
         twilio: None,
         whatsapp: None,
         email: None,
+        courier: Courier::new(Targets::Public).unwrap(),
         provisioning: Settings {
             public_base_url: String::new(),
             default_country: input::country("US").unwrap(),

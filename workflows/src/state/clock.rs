@@ -1,0 +1,12 @@
+//! The time.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+/// The time by which everything is judged, which tests can move.
+///
+/// # Errors
+/// The database's.
+pub async fn now(conn: &mut PgConnection) -> Result<DateTime<Utc>, sqlx::Error> {
+    sqlx::query_scalar!(r#"SELECT engine.now() AS "now!""#).fetch_one(conn).await
+}
