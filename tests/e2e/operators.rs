@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use autopilot_engine::doctor::{self, Verdict};
-use autopilot_engine::{Job, Result, Run};
+use autopilot_engine::{Job, Result, Run, WorkspaceId};
 use autopilot_tests::{Lab, Script, Studio, eventually};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::storm::program;
@@ -50,6 +50,34 @@ async fn a_queue_is_paused_and_let_go_on() {
     assert_eq!((code, world.count("engine.pause").await), (0, 0));
     let (code, _, complaint) = say(&url, "pauses|remove|queue:provisioning").await;
     assert!(code == 3 && complaint.contains("is not paused"), "{complaint}");
+    studio.finish().await;
+}
+
+#[tokio::test]
+async fn a_connected_account_is_one_studios_and_gets_what_came_before() {
+    let studio = Studio::new().await;
+    let (world, url) = (&studio.world, studio.world.url());
+    let paid = json!({
+        "id": "evt_1", "object": "event", "type": "invoice.paid", "created": 1_800_000_000, "account": "acct_1",
+        "data": { "object": { "id": "in_1", "amount_paid": 9900, "currency": "eur" } },
+    });
+    let _enqueued = studio.receive(&paid).await;
+    world.drain().await;
+    assert_eq!(world.count("studio.inbox WHERE state = 'unroutable'").await, 1);
+    let (code, _, complaint) =
+        say(&url, &format!("workspaces|add|{}|--stripe-account|acct_1", studio.workspace)).await;
+    assert_eq!(code, 0, "{complaint}");
+    world.drain().await;
+    assert_eq!(world.count("studio.inbox WHERE state = 'processed'").await, 1);
+    assert_eq!(world.texts("SELECT object_id FROM studio.payment").await, ["in_1"]);
+    let other = WorkspaceId::now_v7();
+    let (code, _, complaint) =
+        say(&url, &format!("workspaces|add|{other}|--stripe-account|acct_1")).await;
+    assert!(code == 1 && complaint.contains("never moves"), "{code} {complaint}");
+    assert_eq!(world.count(&format!("studio.workspace WHERE id = '{other}'")).await, 0);
+    let (code, _, complaint) =
+        say(&url, &format!("workspaces|add|{other}|--stripe-account|cus_1")).await;
+    assert!(code == 2 && complaint.contains("acct_"), "{code} {complaint}");
     studio.finish().await;
 }
 

@@ -6,8 +6,10 @@ use std::time::Duration;
 use autopilot_engine::WorkspaceId;
 use autopilot_sandbox::{Checkout, PaymentStatus};
 use autopilot_tests::{Studio, delivery};
+use autopilot_workflows::state::provider::Provider;
 use autopilot_workflows::state::workspaces;
-use autopilot_workflows::webhooks::stripe::{self, Received};
+use autopilot_workflows::webhooks::replay;
+use autopilot_workflows::webhooks::{Received, receive};
 use serde_json::{Value, json};
 
 /// Where the inbox's one event stands, and why.
@@ -30,7 +32,8 @@ async fn handle(studio: &Studio, event: &Value) -> String {
 
 async fn replay(studio: &Studio, event: &str) -> String {
     let mut tx = studio.world.pool().begin().await.unwrap();
-    assert!(stripe::replay(&mut tx, event).await.unwrap().is_some());
+    let event = (Provider::Stripe, event.to_owned());
+    assert_eq!(replay::replay(&mut tx, &[event]).await.unwrap().len(), 1);
     tx.commit().await.unwrap();
     studio.world.drain().await;
     inbox(studio).await
@@ -255,7 +258,7 @@ async fn a_delivery_that_the_database_refuses_at_its_commit_leaves_nothing_and_w
     let event = studio.event_of(&Checkout::new(studio.workspace.to_string())).await;
     let mut tx = studio.world.pool().begin().await.unwrap();
     let checkout = delivery(event.to_string());
-    let received = stripe::receive(&mut tx, &[&checkout], Duration::ZERO).await.unwrap();
+    let received = receive(&mut tx, &[&checkout], Duration::ZERO).await.unwrap();
     assert!(matches!(received[..], [Received::Enqueued(_)]));
     let refused = tx.commit().await.unwrap_err();
     assert!(refused.to_string().contains("no space left"), "{refused}");

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use autopilot_sandbox::sign;
 use autopilot_tests::{Cut, Proxy, Studio, delivery, eventually};
-use autopilot_workflows::webhooks::stripe::{Delivery, Received, receive};
+use autopilot_workflows::webhooks::{Delivery, Received, receive};
 use chrono::Utc;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;

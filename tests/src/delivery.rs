@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use autopilot_workflows::webhooks::stripe::{Delivery, Received, receive};
+use autopilot_workflows::webhooks::{Delivery, Received, receive, stripe};
 use serde_json::{Value, json};
 
 use crate::studio::Studio;
@@ -14,7 +14,7 @@ use crate::studio::Studio;
 #[must_use]
 pub fn delivery(body: impl Into<Vec<u8>>) -> Delivery {
     let body: Vec<u8> = body.into();
-    let read = Delivery::read(body.into(), json!({}), |_| "digest".to_owned());
+    let read = stripe::read(body.into(), json!({}), |_| "digest".to_owned());
     read.expect("the delivery is read")
 }
 

@@ -15,7 +15,7 @@ use autopilot_workflows::integrations::{email, stripe, twilio, whatsapp};
 use autopilot_workflows::provisioning::{self, Provision, Triggered};
 use autopilot_workflows::state::{email_accounts, profiles, twilio_accounts, workspaces};
 use autopilot_workflows::tenancy::Tenant;
-use autopilot_workflows::webhooks::stripe::Received;
+use autopilot_workflows::webhooks::Received;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -83,7 +83,8 @@ impl Studio {
         let sandbox = Sandbox::start(Options::new(&ledger)).await.expect("the sandbox starts");
         let app = app(&sandbox, call);
         let mut world = World::new(app, registry(), &[&autopilot_workflows::MIGRATOR]).await;
-        world.config.queues = ["provisioning", "webhooks"].map(|name| (name.to_owned(), 8)).into();
+        world.config.queues =
+            ["provisioning", "webhooks", "default"].map(|name| (name.to_owned(), 8)).into();
         world.vault = Some(vault(world.pool()).await);
         let mut conn = world.connect().await;
         workspaces::ensure(&mut conn, workspace).await.expect("the studio is registered");

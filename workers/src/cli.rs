@@ -1,6 +1,7 @@
 //! The command line: what can be asked, and how it is explained.
 
 mod endpoints;
+mod inbox;
 mod jobs;
 mod queue;
 mod retention;
@@ -10,9 +11,10 @@ use std::path::PathBuf;
 use autopilot_engine::WorkspaceId;
 use autopilot_workflows::integrations::phone::Country;
 use autopilot_workflows::integrations::twilio::{AddressSid, BundleSid};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 pub(crate) use endpoints::{Add as AddEndpoint, Endpoints, OneEndpoint, WhichDeliveries};
+pub(crate) use inbox::{EventArg, Inbox, Replay};
 pub(crate) use jobs::{Fork, Jobs, List, Resolve, Runs};
 pub(crate) use queue::{CancelAll, Pauses, RetryAll, Schedules, Search, Weights, Which};
 pub(crate) use retention::Retention;
@@ -121,6 +123,9 @@ pub(crate) struct AddWorkspace {
     /// The studio's workspace, a UUID.
     #[arg(value_parser = input::workspace)]
     pub(crate) workspace: WorkspaceId,
+    /// Its connected account at Stripe, acct_…: events of that account are the studio's.
+    #[arg(long, value_parser = input::stripe_account)]
+    pub(crate) stripe_account: Option<String>,
     /// The studio's name, as its members know it.
     #[arg(long, value_parser = input::name)]
     pub(crate) name: Option<String>,
@@ -149,39 +154,6 @@ pub(crate) struct Provision {
     /// Follow the run to its end, as `runs watch` does.
     #[arg(long)]
     pub(crate) watch: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Inbox {
-    /// The newest events.
-    List {
-        /// In this state only.
-        #[arg(long)]
-        state: Option<InboxState>,
-        /// At most so many.
-        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
-        limit: u32,
-    },
-    /// One event with its body.
-    Show {
-        /// Its id, for example evt_….
-        event: String,
-    },
-    /// Handle an event again, after its cause was mended. What it asks for is done once, however often.
-    Replay {
-        /// Its id, for example evt_….
-        event: String,
-    },
-}
-
-/// What became of an event.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum InboxState {
-    Received,
-    Processed,
-    Unroutable,
-    Ignored,
-    Failed,
 }
 
 #[derive(Debug, Subcommand)]

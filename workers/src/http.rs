@@ -2,6 +2,7 @@
 
 mod auth;
 mod autopilot;
+mod delivered;
 mod fields;
 mod health;
 mod intake;
@@ -14,6 +15,11 @@ mod stripe_signature;
 mod stripe_webhook;
 #[cfg(test)]
 mod tests;
+mod twilio_signature;
+mod twilio_tokens;
+mod twilio_webhook;
+mod whatsapp_signature;
+mod whatsapp_webhook;
 mod workspaces;
 
 pub(crate) use self::intake::Intake;

@@ -149,6 +149,17 @@ pub(crate) fn email(text: &str) -> Result<String, String> {
 ///
 /// # Errors
 /// What is wrong.
+pub(crate) fn stripe_account(text: &str) -> Result<String, String> {
+    let is_one = text.strip_prefix("acct_").is_some_and(|rest| {
+        (1..=250).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    });
+    if is_one {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("{text:?} is no connected account: acct_ and letters or digits are expected"))
+    }
+}
+
 pub(crate) fn twilio_address(text: &str) -> Result<AddressSid, String> {
     text.parse().map_err(|error| format!("is {error}"))
 }

@@ -6,8 +6,11 @@ use autopilot_engine::{EnqueueError, WorkspaceId};
 use autopilot_workflows::integrations::phone::Country;
 use autopilot_workflows::integrations::twilio::{AddressSid, BundleSid};
 use autopilot_workflows::provisioning::{self, Triggered};
+use autopilot_workflows::state::provider::Provider;
+use autopilot_workflows::state::routes::{self, Name};
 use autopilot_workflows::state::{profiles, workspaces};
 use autopilot_workflows::tenancy::Tenant;
+use autopilot_workflows::webhooks::route_again;
 use sqlx::PgConnection;
 
 /// What a studio says of itself. What is absent stays as it is, or takes its default.
@@ -28,10 +31,39 @@ pub(crate) struct Description {
 pub(crate) async fn register(
     conn: &mut PgConnection,
     workspace: WorkspaceId,
-) -> Result<bool, sqlx::Error> {
+) -> Result<bool, EnqueueError> {
     let known = workspaces::exists(&mut *conn, workspace).await?;
-    workspaces::ensure(conn, workspace).await?;
+    workspaces::ensure(&mut *conn, workspace).await?;
+    if !known {
+        // What came before may be of this workspace.
+        route_again(conn).await?;
+    }
     Ok(!known)
+}
+
+/// A connected account of Stripe's belongs to another studio, and an account never moves. Nothing was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// Whose it is.
+    pub(crate) owner: WorkspaceId,
+}
+
+/// A connected account of Stripe's is the studio's: its events are, from now on and also those that came before.
+///
+/// # Errors
+/// The database's: among them a workspace that is not registered.
+pub(crate) async fn connect(
+    conn: &mut PgConnection,
+    workspace: WorkspaceId,
+    account: &str,
+) -> Result<Result<(), Taken>, EnqueueError> {
+    let name = Name::Account(Provider::Stripe, account);
+    let owner = routes::claim(&mut *conn, name, workspace).await?;
+    if owner != workspace {
+        return Ok(Err(Taken { owner }));
+    }
+    route_again(conn).await?;
+    Ok(Ok(()))
 }
 
 /// Writes down what the studio says of itself.

@@ -10,9 +10,14 @@ use crate::integrations::phone::Country;
 use crate::integrations::stripe::Stripe;
 use crate::integrations::twilio::Twilio;
 use crate::integrations::whatsapp::{PhoneNumberId, WabaId, WhatsApp};
+use crate::messages::SendMessage;
 use crate::outbound::Deliver;
 use crate::provisioning::{Provision, Settle};
+use crate::webhooks::route_again::RouteAgain;
 use crate::webhooks::stripe_event::StripeEvent;
+use crate::webhooks::stripe_refresh::RefreshSubscription;
+use crate::webhooks::twilio_event::TwilioEvent;
+use crate::webhooks::whatsapp_event::WhatsAppEvent;
 
 /// The world of a workflow. What is not configured is absent, and the steps that need it are skipped with a word.
 #[derive(Debug)]
@@ -73,5 +78,10 @@ pub fn registry() -> Registry<App> {
         .register::<Provision>()
         .register::<Settle>()
         .register::<StripeEvent>()
+        .register::<RefreshSubscription>()
+        .register::<RouteAgain>()
         .register::<Deliver>()
+        .register::<SendMessage>()
+        .register::<TwilioEvent>()
+        .register::<WhatsAppEvent>()
 }

@@ -7,6 +7,7 @@ use sqlx::migrate::Migrator;
 pub mod app;
 mod fail;
 pub mod integrations;
+pub mod messages;
 pub mod outbound;
 pub mod provisioning;
 pub mod state;

@@ -22,6 +22,7 @@ use crate::app::App;
 
 pub use settle::Settle;
 pub(crate) use subaccount::no_keyring;
+pub(crate) use subscription::refresh as refresh_subscription;
 pub(crate) use trigger::payment_changed;
 pub use trigger::{Triggered, trigger, trigger_due};
 use turn::or_wait;

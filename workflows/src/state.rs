@@ -1,6 +1,6 @@
 //! The rows of schema `studio`: one table a file, typed rows, small functions.
 //!
-//! Tables that span the workspaces ([`workspaces`], [`inbox`]) take a connection; all others take a
+//! Tables that span the workspaces ([`workspaces`], [`inbox`], [`routes`]) take a connection; all others take a
 //! [`Tenant`](crate::tenancy::Tenant), which sees one workspace's rows only. Sealed columns are sealed and unsealed
 //! here, so that they never leave as bytes.
 //!
@@ -10,13 +10,18 @@
 pub mod ai_rules;
 mod clock;
 pub mod coach_settings;
+pub mod contacts;
 pub mod deliveries;
 pub mod email_accounts;
 pub mod endpoints;
 mod error;
 pub mod inbox;
+pub mod messages;
+pub mod payments;
 pub mod phone_numbers;
 pub mod profiles;
+pub mod provider;
+pub mod routes;
 pub mod smoke_tests;
 pub mod subscriptions;
 #[cfg(test)]

@@ -1,4 +1,30 @@
 //! What providers tell us: recorded first, in one transaction with the job that acts on it, then acted on.
 
+mod delivery;
+pub mod replay;
+pub mod route_again;
 pub mod stripe;
 pub mod stripe_event;
+mod stripe_payment;
+pub mod stripe_refresh;
+mod stripe_route;
+pub mod twilio;
+pub mod twilio_event;
+pub mod whatsapp;
+pub mod whatsapp_event;
+
+use url::form_urlencoded;
+
+pub use delivery::{Delivery, Received, receive};
+pub use route_again::route_again;
+
+/// The queue that events wait in, for a wake-up after the commit.
+pub const QUEUE: &str = "webhooks";
+
+/// The parameters of a form, decoded, in their order.
+#[must_use]
+pub fn form(body: &[u8]) -> Vec<(String, String)> {
+    form_urlencoded::parse(body)
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect()
+}

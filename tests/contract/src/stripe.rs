@@ -15,6 +15,8 @@ pub(crate) async fn exercise(sandbox: &Sandbox, rig: &Rig) -> Result<Vec<String>
     let checkout = Checkout { customer: Some(customer.to_owned()), ..Checkout::new("ws_contract") };
     sandbox.checkout(&checkout).await?;
     course.both("ping", async || stripe.ping().await).await;
+    sandbox.put_charge("ch_contract", customer);
+    course.both("payer_of", async || stripe.payer_of("ch_contract").await).await;
     course.both("subscriptions", async || stripe.subscriptions(customer).await).await;
     Ok(course.problems)
 }

@@ -1,7 +1,9 @@
 //! WhatsApp's operations.
 
 use autopilot_sandbox::{Credentials, Provider, Sandbox};
-use autopilot_workflows::integrations::whatsapp::{Config, PhoneNumberId, WabaId, WhatsApp};
+use autopilot_workflows::integrations::whatsapp::{
+    Config, Content, PhoneNumberId, Recipient, WabaId, WhatsApp,
+};
 
 use crate::course::{Course, Problem};
 use crate::rig::Rig;
@@ -19,5 +21,22 @@ pub(crate) async fn exercise(sandbox: &Sandbox, rig: &Rig) -> Result<Vec<String>
     course.both("subscribe_app", async || whatsapp.subscribe_app(&waba).await).await;
     course.both("subscribed_apps", async || whatsapp.subscribed_apps(&waba).await).await;
     course.both("template", async || whatsapp.template(&waba, "hello", "de").await).await;
+    let text = Content::Text { body: "Wann sehen wir dich?".to_owned() };
+    let template = Content::Template {
+        name: "hello".to_owned(),
+        language: "de".to_owned(),
+        variables: vec!["Anna".to_owned()],
+    };
+    for content in [text, template] {
+        let to = Recipient::Number("491701234567");
+        course.both("send", async || whatsapp.send(to, &content, "ws/1").await).await;
+    }
+    let to = Recipient::Person("DE.13491208655302741918");
+    let bare = Content::Template {
+        name: "hello".to_owned(),
+        language: "de".to_owned(),
+        variables: Vec::new(),
+    };
+    course.both("send", async || whatsapp.send(to, &bare, "ws/2").await).await;
     Ok(course.problems)
 }

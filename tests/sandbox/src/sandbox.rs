@@ -138,6 +138,11 @@ impl Sandbox {
         self.shared.limits.traffic(provider)
     }
 
+    /// A customer pays at Stripe: a charge of this id.
+    pub fn put_charge(&self, id: &str, customer: &str) {
+        crate::stripe::charge(&mut self.shared.state().stripe, id, customer);
+    }
+
     /// Puts a regulatory bundle in a status, as Twilio's reviewers would; a new one. Its SID.
     pub fn put_bundle(&self, status: BundleStatus) -> String {
         let bundle = self.shared.state().twilio.put_bundle(None, status);

@@ -28,6 +28,7 @@ pub(crate) struct StripeState {
     subscriptions: Vec<Value>,
     sessions: Vec<Value>,
     events: Vec<Value>,
+    charges: Vec<Value>,
     replays: BTreeMap<String, Replay>,
 }
 
@@ -45,6 +46,7 @@ enum Call<'a> {
     Subscription(&'a str),
     Session(&'a str),
     Events,
+    Charge(&'a str),
     Balance,
     Unknown,
 }
@@ -57,6 +59,7 @@ fn call(request: &Exchange) -> Call<'_> {
         ("GET", ["v1", "subscriptions", id]) => Call::Subscription(id),
         ("GET", ["v1", "checkout", "sessions", id]) => Call::Session(id),
         ("GET", ["v1", "events"]) => Call::Events,
+        ("GET", ["v1", "charges", id]) => Call::Charge(id),
         ("GET", ["v1", "balance"]) => Call::Balance,
         _ => Call::Unknown,
     }
@@ -80,6 +83,7 @@ pub(crate) fn route(state: &State, request: &Exchange) -> Route {
             Route::new("stripe.get_checkout_session").subject(workspace(&stripe.sessions, id))
         }
         Call::Events => Route::new("stripe.list_events"),
+        Call::Charge(_) => Route::new("stripe.get_charge"),
         Call::Balance => Route::new("stripe.get_balance"),
         Call::Unknown => Route::new("stripe.unknown"),
     };
@@ -147,6 +151,7 @@ fn execute(stripe: &mut StripeState, request: &Exchange) -> Answer {
         Call::Subscription(id) => retrieve(&stripe.subscriptions, "subscription", id),
         Call::Session(id) => retrieve(&stripe.sessions, "checkout.session", id),
         Call::Events => list_events(stripe, request),
+        Call::Charge(id) => retrieve(&stripe.charges, "charge", id),
         Call::Balance => Answer::json(200, objects::balance()),
         Call::Unknown => {
             let message =
@@ -204,9 +209,20 @@ fn list_subscriptions(stripe: &StripeState, request: &Exchange) -> Answer {
 }
 
 fn list_events(stripe: &StripeState, request: &Exchange) -> Answer {
+    let types: Vec<&str> = (0..20).map_while(|at| request.query(&format!("types[{at}]"))).collect();
+    let since = request.query("created[gte]").and_then(|since| since.parse::<i64>().ok());
     page("/v1/events", &stripe.events, request, |event| {
-        request.query("type").is_none_or(|kind| text(event, "/type") == Some(kind))
+        let kind = text(event, "/type").unwrap_or_default();
+        let created = event.get("created").and_then(Value::as_i64).unwrap_or_default();
+        request.query("type").is_none_or(|wanted| kind == wanted)
+            && (types.is_empty() || types.contains(&kind))
+            && since.is_none_or(|since| created >= since)
     })
+}
+
+/// A customer paid.
+pub(crate) fn charge(stripe: &mut StripeState, id: &str, customer: &str) {
+    stripe.charges.push(objects::charge(id, customer));
 }
 
 /// A list as Stripe pages it: newest first, after the object that the caller saw last.

@@ -1,11 +1,12 @@
 //! `autopilot inbox`: the webhooks that were received, and what became of each.
 
-use autopilot_workflows::state::inbox::{self, Event, EventState};
-use autopilot_workflows::webhooks::stripe;
+use autopilot_workflows::state::inbox::{self, Event, Filter};
+use autopilot_workflows::state::provider::Provider;
+use autopilot_workflows::webhooks::{self, replay};
 use serde_json::{Value, json};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
-use crate::cli::{Inbox, InboxState};
+use crate::cli::{EventArg, Inbox, Replay};
 use crate::config::Database;
 use crate::console::{Console, table};
 use crate::database;
@@ -19,34 +20,20 @@ use crate::fail::Fail;
 pub(crate) async fn run(command: Inbox, config: &Database, console: Console) -> Result<Exit, Fail> {
     let pool = database::open(config).await?;
     match command {
-        Inbox::List { state, limit } => list(&pool, state.map(known), limit, console).await,
-        Inbox::Show { event } => show(&pool, &event, console).await,
-        Inbox::Replay { event } => replay(&pool, &event, console).await,
+        Inbox::List { which, limit } => list(&pool, &which.into(), limit, console).await,
+        Inbox::Show(event) => show(&pool, event, console).await,
+        Inbox::Replay(args) => handle_again(&pool, args, console).await,
     }
 }
 
-const fn known(state: InboxState) -> EventState {
-    match state {
-        InboxState::Received => EventState::Received,
-        InboxState::Processed => EventState::Processed,
-        InboxState::Unroutable => EventState::Unroutable,
-        InboxState::Ignored => EventState::Ignored,
-        InboxState::Failed => EventState::Failed,
-    }
-}
-
-async fn list(
-    pool: &PgPool,
-    state: Option<EventState>,
-    limit: u32,
-    console: Console,
-) -> Result<Exit, Fail> {
+async fn list(pool: &PgPool, filter: &Filter, limit: u32, console: Console) -> Result<Exit, Fail> {
     let mut conn = pool.acquire().await?;
-    let events = inbox::list(&mut conn, state, limit).await?;
+    let events = inbox::list(&mut conn, filter, limit).await?;
     let values: Vec<Value> = events.iter().map(value).collect();
     console.show(&values, || {
         let row = |event: &Event| {
             [
+                event.provider.name().to_owned(),
                 event.event_id.clone(),
                 event.event_type.clone(),
                 event.state.name().to_owned(),
@@ -55,15 +42,33 @@ async fn list(
                 event.reason.clone().unwrap_or_default(),
             ]
         };
-        let head = ["EVENT", "TYPE", "STATE", "WORKSPACE", "RECEIVED (UTC)", "REASON"];
+        let head = ["FROM", "EVENT", "TYPE", "STATE", "WORKSPACE", "RECEIVED (UTC)", "REASON"];
         table(head, events.iter().map(row).collect())
     })?;
     Ok(Exit::Ok)
 }
 
-async fn show(pool: &PgPool, id: &str, console: Console) -> Result<Exit, Fail> {
+/// The one event of this id.
+async fn only(conn: &mut PgConnection, arg: &EventArg) -> Result<Event, Fail> {
+    let EventArg { event: id, provider } = arg;
+    let mut found = inbox::find(conn, id).await?;
+    found.retain(|event| provider.is_none_or(|provider| provider == event.provider));
+    match (found.pop(), found.pop()) {
+        (Some(event), None) => Ok(event),
+        (None, _) => {
+            let advice = "`autopilot inbox list` shows those there are";
+            Err(Fail::new(Exit::NotFound, format!("no event {id} was received; {advice}")))
+        }
+        (Some(one), Some(other)) => Err(Fail::usage(format!(
+            "{id} came from {} and from {}: say which with --provider",
+            other.provider, one.provider
+        ))),
+    }
+}
+
+async fn show(pool: &PgPool, arg: EventArg, console: Console) -> Result<Exit, Fail> {
     let mut conn = pool.acquire().await?;
-    let event = inbox::get(&mut conn, stripe::PROVIDER, id).await?.ok_or_else(|| missing(id))?;
+    let event = only(&mut conn, &arg).await?;
     // Anything may stand in a body that could not be read; it must not command the terminal.
     let body = String::from_utf8_lossy(&event.payload).into_owned();
     let mut shown = value(&event);
@@ -77,6 +82,7 @@ async fn show(pool: &PgPool, id: &str, console: Console) -> Result<Exit, Fail> {
             format!("state      {}", event.state.name()),
             format!("received   {}", event.received_at.to_rfc3339()),
         ];
+        lines.extend(event.occurred_at.map(|at| format!("happened   {}", at.to_rfc3339())));
         lines.extend(event.workspace.map(|workspace| format!("workspace  {workspace}")));
         lines.extend(event.job.map(|job| format!("job        {job}")));
         lines.extend(event.reason.as_ref().map(|reason| format!("reason     {reason}")));
@@ -87,19 +93,28 @@ async fn show(pool: &PgPool, id: &str, console: Console) -> Result<Exit, Fail> {
     Ok(Exit::Ok)
 }
 
-async fn replay(pool: &PgPool, id: &str, console: Console) -> Result<Exit, Fail> {
+async fn handle_again(pool: &PgPool, args: Replay, console: Console) -> Result<Exit, Fail> {
+    let Replay { event, which, limit } = args;
     let mut tx = pool.begin().await?;
-    let job = stripe::replay(&mut tx, id).await?.ok_or_else(|| missing(id))?;
+    let events: Vec<(Provider, String)> = match event {
+        Some(event) => {
+            let event = only(&mut tx, &EventArg { event, provider: None }).await?;
+            vec![(event.provider, event.event_id)]
+        }
+        None => {
+            let found = inbox::list(&mut tx, &which.into(), limit).await?;
+            found.into_iter().map(|event| (event.provider, event.event_id)).collect()
+        }
+    };
+    let jobs = replay::replay(&mut tx, &events).await?;
     tx.commit().await?;
-    autopilot_engine::hint(pool, stripe::QUEUE).await;
-    let value = json!({ "event": id, "job": job });
-    console.show(&value, || vec![format!("job {job} handles {id} again")])?;
+    autopilot_engine::hint(pool, webhooks::QUEUE).await;
+    let value = json!({ "events": events.len(), "jobs": jobs });
+    console.show(&value, || match (&events[..], &jobs[..]) {
+        ([(_, event)], [job]) => vec![format!("job {job} handles {event} again")],
+        (_, _) => vec![format!("{} events are handled again", events.len())],
+    })?;
     Ok(Exit::Ok)
-}
-
-fn missing(id: &str) -> Fail {
-    let advice = "`autopilot inbox list` shows those there are";
-    Fail::new(Exit::NotFound, format!("no event {id} was received; {advice}"))
 }
 
 fn value(event: &Event) -> Value {
@@ -111,6 +126,7 @@ fn value(event: &Event) -> Value {
         "reason": event.reason,
         "workspace": event.workspace,
         "job": event.job,
+        "occurred_at": event.occurred_at,
         "received_at": event.received_at,
         "processed_at": event.processed_at,
     })

@@ -120,7 +120,13 @@ async fn bind(config: &Config, pool: &PgPool) -> Result<Server, Fail> {
     };
     let listener = TcpListener::bind(bind).await.map_err(cannot)?;
     let address = listener.local_addr()?;
-    let state = http::Http::new(config, pool.clone())?;
+    // A process that serves HTTP only needs no key, unless Twilio signs with the studios' own tokens.
+    let vault = if config.encryption.keys.is_empty() {
+        None
+    } else {
+        Some(Vault::open(pool, app::keyring(&config.encryption.keys)?).await?)
+    };
+    let state = http::Http::new(config, pool.clone(), vault)?;
     let intake = state.intake();
     let places = config.http.max_concurrent_requests.get();
     let router = http::router(state, places, config.http.request_timeout);

@@ -25,6 +25,14 @@ pub(crate) async fn run(
     let workspace = args.workspace;
     let mut tx = pool.begin().await?;
     let created = studio::register(&mut tx, workspace).await?;
+    if let Some(account) = &args.stripe_account
+        && let Err(studio::Taken { owner }) = studio::connect(&mut tx, workspace, account).await?
+    {
+        let message = format!(
+            "{account} belongs to workspace {owner}; an account never moves. Nothing was written"
+        );
+        return Err(Fail::new(Exit::Failed, message));
+    }
     let said = description(args);
     if let Some(said) = &said {
         studio::describe(&mut tx, workspace, said, default_country).await?;

@@ -34,6 +34,7 @@ pub(crate) struct Twilio {
     pub(crate) account_sid: Option<String>,
     #[serde(with = "secret")]
     pub(crate) auth_token: Option<SecretString>,
+    pub(crate) voice_answer: String,
     pub(crate) base_url: BaseUrl,
     #[serde(with = "units::duration")]
     pub(crate) connect_timeout: Duration,

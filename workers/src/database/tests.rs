@@ -95,6 +95,9 @@ async fn who_only_looks_cannot_write_through_a_pooler_either() {
         let workspace = autopilot_engine::WorkspaceId::now_v7();
         let mut conn = pool.acquire().await.unwrap();
         let refused = crate::studio::register(&mut conn, workspace).await.unwrap_err();
+        let autopilot_engine::EnqueueError::Database(refused) = refused else {
+            panic!("{refused}");
+        };
         assert_eq!(
             refused.as_database_error().unwrap().code().as_deref(),
             Some("25006"),

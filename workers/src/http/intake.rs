@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use autopilot_engine::{EnqueueError, Waker};
-use autopilot_workflows::webhooks::stripe::{self, Delivery, Received};
+use autopilot_workflows::webhooks::{self, Delivery, Received};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool};
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout};
@@ -148,7 +148,7 @@ impl Lane {
             Ok(Ok(received)) => self.desk.answer(batch, &received),
             Ok(Err(error)) if error.is_unknown() => give_up(batch, &error),
             Ok(Err(error)) => {
-                tracing::warn!(%error, events = batch.len(), "a batch of Stripe events was refused; each is recorded by itself");
+                tracing::warn!(%error, events = batch.len(), "a batch of events was refused; each is recorded by itself");
                 self.desk.take_apart(batch);
             }
             Err(elapsed) => give_up(batch, &elapsed),
@@ -181,10 +181,11 @@ impl Desk {
     fn answer(&self, batch: Batch, received: &[Received]) {
         for ((delivery, _), received) in batch.iter().zip(received) {
             if *received == Received::Unreadable {
-                let digest = delivery.id();
+                let (provider, digest) = (delivery.provider().name(), delivery.id());
                 tracing::warn!(
+                    provider,
                     digest,
-                    "a signed Stripe event cannot be read; it is kept in the inbox"
+                    "a signed event cannot be read; it is kept in the inbox"
                 );
             }
         }
@@ -222,7 +223,7 @@ impl Desk {
 /// Wakes the workers at once, and again after the pause where more came meanwhile.
 async fn wake_workers(waker: Waker, mut owed: mpsc::Receiver<()>) {
     while owed.recv().await.is_some() {
-        waker.wake(stripe::QUEUE);
+        waker.wake(webhooks::QUEUE);
         tokio::time::sleep(WAKE_PAUSE).await;
     }
 }
@@ -260,17 +261,17 @@ async fn commit(
     patience: Duration,
 ) -> Result<Vec<Received>, EnqueueError> {
     let mut tx = connection.begin().await?;
-    let received = stripe::receive(&mut tx, deliveries, patience).await?;
+    let received = webhooks::receive(&mut tx, deliveries, patience).await?;
     tx.commit().await?;
     Ok(received)
 }
 
-/// Answers that nothing is known to be recorded. Stripe delivers again, and the inbox's key makes a duplicate of what was.
+/// Answers that nothing is known to be recorded. Who sent it delivers again, and the inbox's key makes a duplicate of what was.
 fn give_up(batch: Batch, error: &dyn std::fmt::Display) {
     tracing::error!(
         %error,
         events = batch.len(),
-        "Stripe events are not known to be recorded; Stripe delivers them again"
+        "events are not known to be recorded; their providers deliver them again"
     );
     for (_, answer) in batch {
         reply(answer, Err(Unrecorded));

@@ -11,14 +11,16 @@ use axum::{Router, middleware};
 use super::auth::require_token;
 use super::limits::{Places, end_in_time, take_place};
 use super::problem::Problem;
-use super::{Http, autopilot, health, stripe_webhook, workspaces};
+use super::{
+    Http, autopilot, health, stripe_webhook, twilio_webhook, whatsapp_webhook, workspaces,
+};
 
 /// What a request must show before its handler does anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Guard {
     /// Nothing. For what tells nothing to strangers.
     Open,
-    /// The provider's signature over the body, which the handler verifies before it reads it.
+    /// The provider's signature, or the token that was chosen for its handshake, which the handler verifies before it does anything.
     Signature,
     /// The API token.
     Token,
@@ -39,6 +41,12 @@ pub(super) fn routes() -> Vec<Route> {
         route("GET", "/livez", Guard::Open, get(health::live)),
         route("GET", "/readyz", Guard::Open, get(health::ready)),
         route("POST", "/webhooks/stripe", Guard::Signature, post(stripe_webhook::receive)),
+        route("POST", "/webhooks/twilio/sms", Guard::Signature, post(twilio_webhook::sms)),
+        route("POST", "/webhooks/twilio/status", Guard::Signature, post(twilio_webhook::status)),
+        route("POST", "/webhooks/twilio/voice", Guard::Signature, post(twilio_webhook::voice)),
+        route("POST", "/webhooks/twilio/bundle", Guard::Signature, post(twilio_webhook::bundle)),
+        route("GET", "/webhooks/whatsapp", Guard::Signature, get(whatsapp_webhook::shake_hands)),
+        route("POST", "/webhooks/whatsapp", Guard::Signature, post(whatsapp_webhook::receive)),
         route("PUT", "/api/workspaces/{id}", Guard::Token, put(workspaces::register)),
         route("POST", "/api/onboarding/complete", Guard::Token, post(workspaces::complete)),
         route("POST", "/api/autopilot/reprovision", Guard::Token, post(autopilot::reprovision)),

@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use autopilot_engine::Waker;
+use autopilot_engine::secrets::Vault;
 use autopilot_workflows::integrations::phone::Country;
 use axum::extract::FromRef;
 use axum::http::StatusCode;
@@ -14,6 +15,7 @@ use super::auth::ApiToken;
 use super::intake::Intake;
 use super::limits::{BodyLimit, RETRY_AFTER};
 use super::problem::Problem;
+use super::twilio_tokens::TwilioTokens;
 use crate::app;
 use crate::config::Config;
 use crate::fail::Fail;
@@ -30,6 +32,13 @@ pub(crate) struct Parts {
     pub(super) intake: Intake,
     pub(super) token: ApiToken,
     pub(super) stripe_secrets: Vec<SecretString>,
+    pub(super) twilio_tokens: TwilioTokens,
+    /// What a caller hears, in Twilio's markup.
+    pub(super) voice_answer: String,
+    pub(super) whatsapp_app_secret: Option<SecretString>,
+    pub(super) whatsapp_verify_token: Option<SecretString>,
+    /// How the outside reaches us, for signatures over the address.
+    pub(super) public_base_url: Option<String>,
     pub(super) default_country: Country,
     body_limit: BodyLimit,
 }
@@ -39,11 +48,21 @@ impl Http {
     ///
     /// # Errors
     /// Never for a configuration that was accepted.
-    pub(crate) fn new(config: &Config, pool: PgPool) -> Result<Self, Fail> {
+    pub(crate) fn new(config: &Config, pool: PgPool, vault: Option<Vault>) -> Result<Self, Fail> {
+        let twilio = config.twilio.account_sid.clone().zip(config.twilio.auth_token.clone());
         let waker = Waker::start(pool.clone());
         Ok(Self(Arc::new(Parts {
             intake: Intake::start(&pool, &waker, config.http.request_timeout),
             waker,
+            twilio_tokens: TwilioTokens::new(twilio, vault, pool.clone()),
+            voice_answer: config.twilio.voice_answer.clone(),
+            whatsapp_app_secret: config.whatsapp.app_secret.clone(),
+            whatsapp_verify_token: config.whatsapp.verify_token.clone(),
+            public_base_url: config
+                .http
+                .public_base_url
+                .as_ref()
+                .map(|url| url.as_str().to_owned()),
             pool,
             token: ApiToken::new(config.http.api_token.as_ref()),
             stripe_secrets: config.stripe.webhook_secrets.clone(),

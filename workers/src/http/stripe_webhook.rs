@@ -4,24 +4,19 @@
 //! and Stripe delivers again for three days.
 
 use autopilot_engine::JobId;
-use autopilot_workflows::webhooks::stripe::{Delivery, Received};
+use autopilot_workflows::webhooks::{Received, stripe};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use chrono::Utc;
 use serde::Serialize;
-use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 
 use super::Http;
-use super::intake::Unrecorded;
+use super::delivered::{digest, kept, unrecorded};
 use super::limits::{RETRY_AFTER, RawBody};
 use super::problem::Problem;
 use super::state::refused;
 use super::stripe_signature::{self, HEADER};
-
-/// The headers that are kept with an event: enough to see who sent what, no signature and no credential.
-const KEPT: [&str; 4] = ["content-type", "user-agent", "stripe-version", "x-request-id"];
 
 /// What Stripe is told; it reads the status only.
 #[derive(Debug, Serialize)]
@@ -39,22 +34,15 @@ pub(super) async fn receive(
     RawBody(body): RawBody,
 ) -> Result<Json<Acknowledged>, Problem> {
     verify(&http, &headers, &body)?;
-    let digest = |body: &[u8]| format!("sha256:{}", hex::encode(Sha256::digest(body)));
-    let delivery = Delivery::read(body, kept(&headers), digest).map_err(refused)?;
+    let delivery = stripe::read(body, kept(&headers), digest).map_err(refused)?;
     let (outcome, job_id) = match http.intake.record(delivery).await {
         Ok(Received::Enqueued(job)) => ("enqueued", Some(job)),
         Ok(Received::Ignored) => ("ignored", None),
         Ok(Received::Duplicate) => ("duplicate", None),
         Ok(Received::Unreadable) => ("unreadable", None),
-        Err(Unrecorded) => return Err(unrecorded()),
+        Err(unknown) => return Err(unrecorded(unknown)),
     };
     Ok(Json(Acknowledged { received: true, outcome, job_id }))
-}
-
-/// Whether it was recorded may be unknown: delivered again, the inbox's key makes a duplicate of it.
-fn unrecorded() -> Problem {
-    let detail = "The database did not confirm that the event is recorded; deliver it again.";
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(RETRY_AFTER)
 }
 
 /// One and the same refusal whatever is wrong with the signature; the log says what.
@@ -81,12 +69,4 @@ fn verify(http: &Http, headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> 
         )
         .kind("urn:autopilot:webhook-signature", "Signature refused")
     })
-}
-
-fn kept(headers: &HeaderMap) -> Value {
-    let texts = KEPT.into_iter().filter_map(|name| {
-        let value = headers.get(name)?.to_str().ok()?;
-        Some((name.to_owned(), Value::from(value)))
-    });
-    texts.collect::<Map<_, _>>().into()
 }

@@ -5,21 +5,26 @@ mod guards;
 mod intake;
 mod signatures;
 mod stripe;
+mod twilio;
+mod whatsapp;
 
 use std::time::Duration;
 
+use autopilot_engine::secrets::Vault;
 use autopilot_engine::testing::TestDatabase;
-use autopilot_workflows::state::inbox::{self, Event};
+use autopilot_workflows::state::inbox::{self, Event, Filter};
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::{AUTHORIZATION, RETRY_AFTER};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, Request, StatusCode};
+use secrecy::SecretString;
 use serde_json::Value;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tower::ServiceExt as _;
 
 use super::{Http, Intake, router};
+use crate::app;
 use crate::config::Config;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -30,6 +35,8 @@ struct World {
     database: TestDatabase,
     server: Router,
     intake: Intake,
+    /// Where the settings have a key.
+    vault: Option<Vault>,
 }
 
 /// What came back.
@@ -47,8 +54,14 @@ impl World {
     async fn with(settings: &[(&str, &str)]) -> Self {
         let migrators = [&autopilot_engine::MIGRATOR, &autopilot_workflows::MIGRATOR];
         let database = TestDatabase::create(&migrators).await;
-        let (server, intake) = server_and_intake(database.pool(), settings);
-        Self { database, server, intake }
+        let key = settings.iter().find(|(name, _)| *name == "ENCRYPTION_KEY");
+        let keyring = key.map(|(_, key)| app::keyring(&[SecretString::from(*key)]).unwrap());
+        let vault = match keyring {
+            Some(keyring) => Some(Vault::open(database.pool(), keyring).await.unwrap()),
+            None => None,
+        };
+        let (server, intake) = server_and_intake(database.pool(), settings, vault.clone());
+        Self { database, server, intake, vault }
     }
 
     fn pool(&self) -> &PgPool {
@@ -57,6 +70,14 @@ impl World {
 
     async fn ask(&self, request: Request<Body>) -> Answer {
         ask(&self.server, request).await
+    }
+
+    /// Status, type and body of an answer that is no JSON.
+    async fn plain(&self, request: Request<Body>) -> (u16, String, String) {
+        let (parts, body) = self.server.clone().oneshot(request).await.unwrap().into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        let kind = parts.headers.get(CONTENT_TYPE).map(|kind| kind.to_str().unwrap().to_owned());
+        (parts.status.as_u16(), kind.unwrap_or_default(), String::from_utf8(body.to_vec()).unwrap())
     }
 
     /// A request with the token.
@@ -68,7 +89,7 @@ impl World {
 
     async fn inbox(&self) -> Vec<Event> {
         let mut conn = self.pool().acquire().await.unwrap();
-        inbox::list(&mut conn, None, 100).await.unwrap()
+        inbox::list(&mut conn, &Filter::default(), 100).await.unwrap()
     }
 
     async fn close(self) {
@@ -89,11 +110,15 @@ impl Answer {
 }
 
 fn server(pool: &PgPool, settings: &[(&str, &str)]) -> Router {
-    server_and_intake(pool, settings).0
+    server_and_intake(pool, settings, None).0
 }
 
 /// The server of production, with everything set that it needs, unless `settings` say otherwise.
-fn server_and_intake(pool: &PgPool, settings: &[(&str, &str)]) -> (Router, Intake) {
+fn server_and_intake(
+    pool: &PgPool,
+    settings: &[(&str, &str)],
+    vault: Option<Vault>,
+) -> (Router, Intake) {
     let usual = [
         ("DATABASE_URL", "postgres://127.0.0.1/never-read"),
         ("AUTOPILOT_API_TOKEN", TOKEN),
@@ -107,7 +132,7 @@ fn server_and_intake(pool: &PgPool, settings: &[(&str, &str)]) -> (Router, Intak
         usual.chain(settings).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let config =
         Config::load(None, settings, &autopilot_workflows::app::registry()).accept().unwrap();
-    let state = Http::new(&config, pool.clone()).unwrap();
+    let state = Http::new(&config, pool.clone(), vault).unwrap();
     let intake = state.intake();
     (router(state, 100, config.http.request_timeout), intake)
 }
@@ -124,9 +149,12 @@ async fn nowhere() -> PgPool {
 async fn ask(server: &Router, request: Request<Body>) -> Answer {
     let (parts, body) = server.clone().oneshot(request).await.unwrap().into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-    let body = serde_json::from_slice(&body).unwrap_or_else(|error| {
-        panic!("{error} in the answer {:?}", String::from_utf8_lossy(&body))
-    });
+    let body = match &body[..] {
+        [] => Value::Null,
+        body => serde_json::from_slice(body).unwrap_or_else(|error| {
+            panic!("{error} in the answer {:?}", String::from_utf8_lossy(body))
+        }),
+    };
     Answer { status: parts.status, headers: parts.headers, body }
 }
 

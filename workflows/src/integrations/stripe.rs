@@ -3,6 +3,7 @@
 //! Requests and answers are typed by async-stripe; the wire is ours, because its own client
 //! loses the headers of an error and the status of an answer that is not JSON.
 
+mod charge;
 mod error;
 mod subscription;
 #[cfg(test)]
@@ -11,7 +12,7 @@ mod wire;
 
 use std::sync::Arc;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use stripe_billing::subscription::{ListSubscription, ListSubscriptionStatus};
 use stripe_client_core::{RequestBuilder, StripeMethod};
@@ -79,6 +80,17 @@ impl Stripe {
     #[must_use]
     pub fn paced(self, pace: Pace) -> Self {
         Self { transport: self.transport.paced(pace), ..self }
+    }
+
+    /// Whether the key is of Stripe's live mode; none where it does not say.
+    #[must_use]
+    pub fn is_live(&self) -> Option<bool> {
+        let (_, rest) = self.key.expose_secret().split_once('_')?;
+        match rest.split_once('_')?.0 {
+            "live" => Some(true),
+            "test" => Some(false),
+            _ => None,
+        }
     }
 
     /// The newest hundred subscriptions of a customer in whatever status, newest first.

@@ -4,6 +4,7 @@ mod error;
 mod health;
 mod ids;
 mod meaning;
+mod send;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ pub use error::WhatsAppError;
 pub use health::{Line, LineStatus, Quality, SubscribedApp, Template, TemplateStatus};
 pub use ids::{NotAGraphId, PhoneNumberId, WabaId};
 pub use meaning::Meaning;
+pub use send::{Accepted, Content, Recipient};
 
 /// Where the Graph API lives.
 pub const BASE_URL: &str = "https://graph.facebook.com";

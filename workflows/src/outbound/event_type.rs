@@ -10,11 +10,15 @@ pub enum EventType {
     StudioProvisioned,
     /// What the studio's subscription is has changed: `subscription`, `status`, `price`, `current_period_end`.
     SubscriptionChanged,
+    /// An invoice, a payment beside the subscription, a refund or a dispute has come to another state: `object_id`, `kind`, `status`,
+    /// `amount` in the currency's smallest unit, `currency`.
+    PaymentChanged,
 }
 
 impl EventType {
     /// All there are.
-    pub const ALL: [Self; 2] = [Self::StudioProvisioned, Self::SubscriptionChanged];
+    pub const ALL: [Self; 3] =
+        [Self::StudioProvisioned, Self::SubscriptionChanged, Self::PaymentChanged];
 
     /// As it is posted.
     #[must_use]
@@ -22,6 +26,7 @@ impl EventType {
         match self {
             Self::StudioProvisioned => "studio.provisioned",
             Self::SubscriptionChanged => "subscription.changed",
+            Self::PaymentChanged => "payment.changed",
         }
     }
 }

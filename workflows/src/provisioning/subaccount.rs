@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::friendly_name;
 use crate::app::App;
 use crate::integrations::twilio::{AccountSid, AccountStatus, Subaccount, Twilio};
+use crate::state::provider::Provider;
+use crate::state::routes::{self, Name};
 use crate::state::twilio_accounts::{self, ApiKey, TwilioAccount};
 use crate::tenancy::Tenant;
 
@@ -101,6 +103,8 @@ async fn keep(at: &At<'_, App>, vault: &Vault, account: Subaccount, api_key: Api
     let mut tenant = Tenant::enter(&mut tx, at.workspace).await?;
     twilio_accounts::upsert(&mut tenant, vault, &row).await?;
     tenant.finish().await?;
+    // By it Twilio's callbacks find their studio, and the token that they are signed with.
+    routes::put(&mut tx, Name::Account(Provider::Twilio, &row.account_sid), at.workspace).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::fail::unwritten;
-use crate::integrations::stripe::{Entitlement, Status, Subscription};
+use crate::integrations::stripe::{Entitlement, Status, Stripe, Subscription};
 use crate::outbound::{self, EventType};
 use crate::state::{subscriptions, workspaces};
 use crate::tenancy::Tenant;
@@ -53,6 +53,21 @@ pub(super) async fn ensure(at: At<'_, App>) -> Result<Plan> {
     }
     keep(&at, best).await?;
     Ok(Plan { subscription: best.id.clone(), due_since })
+}
+
+/// Writes down what Stripe says now of the studio's subscription: of the one that entitles most, else of the newest. Nothing is
+/// written for a studio that has none.
+pub(crate) async fn refresh(at: At<'_, App>, stripe: &Stripe) -> Result {
+    let customer = {
+        let mut conn = at.pool.acquire().await?;
+        workspaces::stripe_customer(&mut conn, at.workspace).await?
+    };
+    let Some(customer) = customer else { return Ok(()) };
+    let found = stripe.subscriptions(&customer).await?;
+    match best(&found).or(found.first()) {
+        Some(subscription) => keep(&at, subscription).await,
+        None => Ok(()),
+    }
 }
 
 /// The subscription that entitles most; the list is the newest first.

@@ -13,13 +13,23 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+mod search;
+
+pub use search::{Filter, find, list, unroutable};
+
+use super::provider::Provider;
+
 /// A verified webhook, as it arrived, and what is to become of it.
 #[derive(Debug, Clone, Copy)]
 pub struct NewEvent<'a> {
+    /// Who sent it.
+    pub provider: Provider,
     /// The provider's id of it, or a digest of endpoint and body where the provider gives none.
     pub event_id: &'a str,
     /// The provider's word for what happened.
     pub event_type: &'a str,
+    /// When it happened, where the provider says so.
+    pub occurred_at: Option<DateTime<Utc>>,
     /// The raw bytes whose signature was verified.
     pub payload: &'a [u8],
     /// The headers worth keeping, as one object: no signatures and no credentials.
@@ -66,11 +76,13 @@ impl EventState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// Who sent it.
-    pub provider: String,
+    pub provider: Provider,
     /// See [`NewEvent::event_id`].
     pub event_id: String,
     /// See [`NewEvent::event_type`].
     pub event_type: String,
+    /// See [`NewEvent::occurred_at`].
+    pub occurred_at: Option<DateTime<Utc>>,
     /// Whose event it is, where that is known.
     pub workspace: Option<WorkspaceId>,
     /// See [`NewEvent::payload`].
@@ -102,7 +114,7 @@ pub struct Mark<'a> {
     pub job: Option<JobId>,
 }
 
-/// Records the events that are not known yet, in one statement, and answers with their ids.
+/// Records the events that are not known yet, in one statement, and answers with their providers and ids.
 ///
 /// Their jobs are to be enqueued in the same transaction. Of an event that is there twice, the first counts.
 ///
@@ -113,35 +125,37 @@ pub struct Mark<'a> {
 /// The database's; that patience ran out is one of them. Answer the provider with a 5xx then, so that it delivers again.
 pub async fn record(
     conn: &mut PgConnection,
-    provider: &str,
     events: &[NewEvent<'_>],
     patience: Duration,
-) -> Result<HashSet<String>, sqlx::Error> {
+) -> Result<HashSet<(Provider, String)>, sqlx::Error> {
     // Inserted in the order of their keys, so that two batches with the same events never wait for each other.
     let mut events: Vec<&NewEvent<'_>> = events.iter().collect();
-    events.sort_by_key(|event| event.event_id);
+    events.sort_by_key(|event| (event.provider.name(), event.event_id));
+    let providers: Vec<&str> = events.iter().map(|event| event.provider.name()).collect();
     let ids: Vec<&str> = events.iter().map(|event| event.event_id).collect();
     let types: Vec<&str> = events.iter().map(|event| event.event_type).collect();
+    let times: Vec<Option<DateTime<Utc>>> = events.iter().map(|event| event.occurred_at).collect();
     let payloads: Vec<&[u8]> = events.iter().map(|event| event.payload).collect();
     let headers: Vec<Json<&Value>> = events.iter().map(|event| Json(event.headers)).collect();
     let states: Vec<&str> = events.iter().map(|event| event.state.name()).collect();
     let reasons: Vec<Option<&str>> = events.iter().map(|event| event.reason).collect();
     let jobs: Vec<Option<Uuid>> = events.iter().map(|event| event.job.map(JobId::uuid)).collect();
-    let new = sqlx::query_scalar!(
-        r#"WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', $2, true))
+    let new = sqlx::query!(
+        r#"WITH patience AS MATERIALIZED (SELECT set_config('lock_timeout', $1, true))
          INSERT INTO studio.inbox
-             (provider, event_id, event_type, payload, headers, state, reason, job_id, processed_at)
-         SELECT $1, id, type, payload, headers, state, reason, job,
+             (provider, event_id, event_type, occurred_at, payload, headers, state, reason, job_id, processed_at)
+         SELECT provider, id, type, occurred_at, payload, headers, state, reason, job,
                 CASE WHEN state <> 'received' THEN now() END
-         FROM unnest($3::text[], $4::text[], $5::bytea[], $6::jsonb[], $7::text[], $8::text[], $9::uuid[])
-             AS event(id, type, payload, headers, state, reason, job)
+         FROM unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bytea[], $7::jsonb[], $8::text[], $9::text[], $10::uuid[])
+             AS event(provider, id, type, occurred_at, payload, headers, state, reason, job)
          WHERE (SELECT count(*) FROM patience) = 1
          ON CONFLICT (provider, event_id) DO NOTHING
-         RETURNING event_id"#,
-        provider,
+         RETURNING provider AS "provider: Provider", event_id"#,
         format!("{}ms", patience.as_millis()),
+        &providers as &[&str],
         &ids as &[&str],
         &types as &[&str],
+        &times as &[Option<DateTime<Utc>>],
         &payloads as &[&[u8]],
         &headers as &[Json<&Value>],
         &states as &[&str],
@@ -150,7 +164,7 @@ pub async fn record(
     )
     .fetch_all(conn)
     .await?;
-    Ok(new.into_iter().collect())
+    Ok(new.into_iter().map(|row| (row.provider, row.event_id)).collect())
 }
 
 /// The event of that id, if it was recorded.
@@ -159,16 +173,16 @@ pub async fn record(
 /// The database's.
 pub async fn get(
     conn: &mut PgConnection,
-    provider: &str,
+    provider: Provider,
     event_id: &str,
 ) -> Result<Option<Event>, sqlx::Error> {
     sqlx::query_as!(
         Event,
-        r#"SELECT provider, event_id, event_type, workspace_id AS "workspace: WorkspaceId", payload,
-                  headers, received_at, state AS "state: EventState", reason, job_id AS "job: JobId",
+        r#"SELECT provider AS "provider: Provider", event_id, event_type, occurred_at, workspace_id AS "workspace: WorkspaceId",
+                  payload, headers, received_at, state AS "state: EventState", reason, job_id AS "job: JobId",
                   processed_at
            FROM studio.inbox WHERE provider = $1 AND event_id = $2"#,
-        provider,
+        provider as Provider,
         event_id
     )
     .fetch_optional(conn)
@@ -182,7 +196,7 @@ pub async fn get(
 /// The database's.
 pub async fn mark(
     conn: &mut PgConnection,
-    provider: &str,
+    provider: Provider,
     event_id: &str,
     mark: &Mark<'_>,
 ) -> Result<bool, sqlx::Error> {
@@ -192,7 +206,7 @@ pub async fn mark(
              job_id = coalesce($6, job_id),
              processed_at = CASE WHEN $3 <> 'received' THEN now() END
          WHERE provider = $1 AND event_id = $2 AND state <> 'processed'",
-        provider,
+        provider as Provider,
         event_id,
         mark.state as EventState,
         mark.reason,
@@ -202,44 +216,4 @@ pub async fn mark(
     .execute(conn)
     .await?;
     Ok(updated.rows_affected() == 1)
-}
-
-/// At most `limit` events, of one state or of all, the newest first.
-///
-/// # Errors
-/// The database's.
-pub async fn list(
-    conn: &mut PgConnection,
-    state: Option<EventState>,
-    limit: u32,
-) -> Result<Vec<Event>, sqlx::Error> {
-    sqlx::query_as!(
-        Event,
-        r#"SELECT provider, event_id, event_type, workspace_id AS "workspace: WorkspaceId", payload,
-                  headers, received_at, state AS "state: EventState", reason, job_id AS "job: JobId",
-                  processed_at
-           FROM studio.inbox WHERE $1::text IS NULL OR state = $1
-           ORDER BY received_at DESC, event_id LIMIT $2"#,
-        state.map(EventState::name),
-        i64::from(limit)
-    )
-    .fetch_all(conn)
-    .await
-}
-
-/// At most `limit` events of which nobody knows whose they are, the oldest first.
-///
-/// # Errors
-/// The database's.
-pub async fn unroutable(conn: &mut PgConnection, limit: u32) -> Result<Vec<Event>, sqlx::Error> {
-    sqlx::query_as!(
-        Event,
-        r#"SELECT provider, event_id, event_type, workspace_id AS "workspace: WorkspaceId", payload,
-                  headers, received_at, state AS "state: EventState", reason, job_id AS "job: JobId",
-                  processed_at
-           FROM studio.inbox WHERE state = 'unroutable' ORDER BY received_at LIMIT $1"#,
-        i64::from(limit)
-    )
-    .fetch_all(conn)
-    .await
 }

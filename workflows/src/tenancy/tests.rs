@@ -11,7 +11,7 @@ use crate::MIGRATOR;
 use crate::state::workspaces;
 
 /// The tables that span the workspaces. Every other table of the schema is a tenant's.
-const PLATFORM: [&str; 3] = ["_migrations", "inbox", "workspace"];
+const PLATFORM: [&str; 4] = ["_migrations", "inbox", "route", "workspace"];
 
 async fn run(conn: &mut PgConnection, sql: &str) -> Result<u64, sqlx::Error> {
     Ok(sqlx::query(AssertSqlSafe(sql)).execute(conn).await?.rows_affected())
@@ -48,7 +48,7 @@ async fn tenant_tables(pool: &PgPool) -> Vec<String> {
 async fn insert(pool: &PgPool, table: &str, workspace: WorkspaceId) -> String {
     let columns: Vec<(String, String)> = sqlx::query_as(
         "SELECT attname::text, format_type(atttypid, NULL) FROM pg_attribute
-         WHERE attrelid = ('studio.' || $1)::regclass AND attnum > 0 AND attnotnull AND NOT atthasdef",
+         WHERE attrelid = ('studio.' || $1)::regclass AND attnum > 0 AND (attnotnull AND NOT atthasdef OR attname = 'wa_id')",
     )
     .bind(table)
     .fetch_all(pool)
@@ -61,9 +61,11 @@ async fn insert(pool: &PgPool, table: &str, workspace: WorkspaceId) -> String {
             // Its rows refer to each other by the ids that they are given here.
             (_, "uuid") => format!("'{workspace}'"),
             ("tls", _) => "'none'".to_owned(),
+            ("kind", _) => "'invoice'".to_owned(),
             (_, "text") => format!("'{}'", WorkspaceId::now_v7()),
             (_, "bytea") => r"'\x00'".to_owned(),
             (_, "smallint" | "integer" | "bigint") => "1".to_owned(),
+            (_, "jsonb") => "'{}'".to_owned(),
             (_, "timestamp with time zone") => "now()".to_owned(),
             (_, "boolean") => "true".to_owned(),
             (_, "time without time zone") => "'09:00'".to_owned(),
@@ -94,7 +96,7 @@ async fn two_workspaces() -> (TestDatabase, [WorkspaceId; 2]) {
 async fn every_tenant_table_shows_and_takes_rows_of_its_own_workspace_only() {
     let (db, [ours, theirs]) = two_workspaces().await;
     let tables = tenant_tables(db.pool()).await;
-    assert_eq!(tables.len(), 12, "{tables:?}");
+    assert_eq!(tables.len(), 15, "{tables:?}");
 
     for table in tables {
         // The other's rows are invisible, so they can be neither changed nor deleted.

@@ -3,18 +3,24 @@
 //! An event that belongs to none, or to another than it says, stays in
 //! the inbox as `unroutable`: never dropped, never guessed, and handled again once the cause is mended.
 
-use std::str::FromStr;
 use std::time::Duration;
 
-use autopilot_engine::{Class, Failure, Job, Result, Retry, Run, Stop, WorkspaceId};
+use autopilot_engine::{
+    At, Class, Failure, Job, NewJob, Result, Retry, Run, Stop, WorkspaceId, enqueue,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::stripe::PROVIDER;
+use super::stripe_refresh::RefreshSubscription;
+use super::stripe_route::{Routed, route};
+use super::{route_again, stripe_payment};
 use crate::app::App;
+use crate::fail::unwritten;
+use crate::integrations::stripe::Stripe;
 use crate::provisioning::{payment_changed, trigger};
 use crate::state::inbox::{self, Event, EventState, Mark};
+use crate::state::provider::Provider;
 use crate::state::workspaces::{self, BindError};
 
 /// Acts on one event of the inbox.
@@ -24,55 +30,129 @@ pub struct StripeEvent {
     pub event: String,
 }
 
+/// What an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum About {
+    /// A checkout that ended, or whose money has come.
+    Checkout,
+    /// A subscription: what it is now is asked of Stripe.
+    Subscription,
+    /// An invoice of one.
+    Invoice,
+    /// Something bought beside it.
+    Payment,
+    /// Money paid back.
+    Refund,
+    /// Money that a payer wants back.
+    Dispute,
+}
+
+/// The types of events that something is done for. Stripe is asked for at most twenty at a time.
+pub(super) const TYPES: [(&str, About); 17] = [
+    ("checkout.session.completed", About::Checkout),
+    ("checkout.session.async_payment_succeeded", About::Checkout),
+    ("customer.subscription.created", About::Subscription),
+    ("customer.subscription.updated", About::Subscription),
+    ("customer.subscription.deleted", About::Subscription),
+    ("customer.subscription.paused", About::Subscription),
+    ("customer.subscription.resumed", About::Subscription),
+    ("customer.subscription.trial_will_end", About::Subscription),
+    ("invoice.paid", About::Invoice),
+    ("invoice.payment_failed", About::Invoice),
+    ("invoice.payment_action_required", About::Invoice),
+    ("invoice.finalization_failed", About::Invoice),
+    ("payment_intent.succeeded", About::Payment),
+    ("charge.refunded", About::Refund),
+    ("charge.dispute.created", About::Dispute),
+    ("charge.dispute.updated", About::Dispute),
+    ("charge.dispute.closed", About::Dispute),
+];
+
+impl About {
+    /// What events of this type are about, if anything is done for them.
+    pub(super) fn of(kind: &str) -> Option<Self> {
+        TYPES.iter().find(|(known, _)| *known == kind).map(|(_, about)| *about)
+    }
+}
+
 /// Whether anything is done for events of this type.
 pub(super) fn acts_on(kind: &str) -> bool {
-    is_checkout(kind) || is_subscription(kind)
+    About::of(kind).is_some()
 }
 
-fn is_checkout(kind: &str) -> bool {
-    matches!(kind, "checkout.session.completed" | "checkout.session.async_payment_succeeded")
+/// What is left to be done of an event.
+#[derive(Debug, Serialize, Deserialize)]
+enum Left {
+    Nothing,
+    /// It names a charge only: who paid has to be asked.
+    FindPayer {
+        charge: String,
+    },
 }
-
-fn is_subscription(kind: &str) -> bool {
-    matches!(
-        kind,
-        "customer.subscription.created" | "customer.subscription.updated" | "invoice.paid"
-    )
-}
-
-/// Why an event cannot be given to a workspace.
-type Unroutable = String;
 
 impl Job for StripeEvent {
     type App = App;
     const KIND: &'static str = "stripe.event";
-    const QUEUE: &'static str = "webhooks";
+    const QUEUE: &'static str = super::QUEUE;
     const RETRY: Retry = Retry::exponential(Duration::from_secs(1)).retries(10);
 
     async fn run(&self, run: &mut Run<'_, App>) -> Result {
-        run.transact("act", async |tx| act(tx, &self.event).await).await
+        let live = run.app.stripe.as_ref().and_then(Stripe::is_live);
+        let first = async |tx: &mut PgConnection| act(tx, &self.event, live, None).await;
+        let left = run.transact("act", first).await?;
+        let Left::FindPayer { charge } = left else { return Ok(()) };
+        let payer = run.step("find_payer", async |at| find_payer(at, &charge).await).await?;
+        let left =
+            async |tx: &mut PgConnection| act(tx, &self.event, live, Some(payer.clone())).await;
+        let _nothing = run.transact("act_for_payer", left).await?;
+        Ok(())
     }
 }
 
-/// Routes the event and does what it asks, in one transaction with the inbox's mark.
-async fn act(conn: &mut PgConnection, id: &str) -> Result {
-    let Some(event) = inbox::get(&mut *conn, PROVIDER, id).await? else {
+/// Who paid a charge, as Stripe knows it: a customer, or nobody.
+async fn find_payer(at: At<'_, App>, charge: &str) -> Result<Option<String>> {
+    let stripe = at.app.stripe.as_ref().ok_or_else(|| {
+        Stop::Failed(
+            Failure::new(
+                Class::ConfigurationError,
+                "stripe_not_configured",
+                format!("without Stripe nobody knows who paid charge {charge}"),
+            )
+            .action("set STRIPE_SECRET_KEY, then replay the event"),
+        )
+    })?;
+    Ok(stripe.payer_of(charge).await?)
+}
+
+/// Routes the event and does what it asks, in one transaction with the inbox's mark. `payer` is who paid the charge that it names,
+/// once that was asked.
+async fn act(
+    conn: &mut PgConnection,
+    id: &str,
+    live: Option<bool>,
+    payer: Option<Option<String>>,
+) -> Result<Left> {
+    let Some(event) = inbox::get(&mut *conn, Provider::Stripe, id).await? else {
         return Err(Stop::Failed(Failure::new(
             Class::ConfigurationError,
             "event_missing",
             format!("event {id} is not in the inbox any more"),
         )));
     };
-    let object = object(&event);
-    let routed = match route(&mut *conn, &object).await? {
-        Ok(workspace) if is_checkout(&event.event_type) => {
-            checkout(&mut *conn, workspace, &object, id).await?.map(|()| workspace)
+    let body: Value = serde_json::from_slice(&event.payload).unwrap_or_default();
+    let object = body.pointer("/data/object").cloned().unwrap_or_default();
+    let account = text(&body, "/account");
+    let payer = payer.as_ref().map(Option::as_deref);
+    let routed = match other_mode(&body, live) {
+        Some(reason) => Routed::Nobody(reason.to_owned()),
+        None => route(&mut *conn, account, &object, payer).await?,
+    };
+    let routed = match routed {
+        Routed::FindPayer { charge } => return Ok(Left::FindPayer { charge }),
+        Routed::To(workspace) => {
+            do_for(&mut *conn, workspace, &event, &object).await?.map(|()| workspace)
         }
-        Ok(workspace) => {
-            payment_changed(&mut *conn, workspace).await?;
-            Ok(workspace)
-        }
-        Err(reason) => Err(reason),
+        Routed::Nobody(reason) => Err(reason),
     };
     let mark = match &routed {
         Ok(workspace) => Mark {
@@ -86,60 +166,53 @@ async fn act(conn: &mut PgConnection, id: &str) -> Result {
             Mark { state: EventState::Unroutable, reason: Some(reason), workspace: None, job: None }
         }
     };
-    inbox::mark(conn, PROVIDER, id, &mark).await?;
-    Ok(())
+    inbox::mark(conn, Provider::Stripe, id, &mark).await?;
+    Ok(Left::Nothing)
 }
 
-fn object(event: &Event) -> Value {
-    serde_json::from_slice::<Value>(&event.payload)
-        .ok()
-        .and_then(|mut event| event.pointer_mut("/data/object").map(Value::take))
-        .unwrap_or_default()
+/// Why nothing is done for an event of Stripe's other mode: what is paid in test mode is not paid.
+fn other_mode(event: &Value, live: Option<bool>) -> Option<&'static str> {
+    let own = event.get("livemode").and_then(Value::as_bool)?;
+    match (own, live?) {
+        (false, true) => Some("it is of Stripe's test mode, and STRIPE_SECRET_KEY is a live key"),
+        (true, false) => Some("it is of Stripe's live mode, and STRIPE_SECRET_KEY is a test key"),
+        (true, true) | (false, false) => None,
+    }
 }
 
-fn text<'v>(object: &'v Value, path: &str) -> Option<&'v str> {
-    object.pointer(path).and_then(Value::as_str)
-}
-
-/// Our own books first, then what the object says; if the two disagree, nobody gets it.
-async fn route(
+/// What the event asks of its workspace; or why it is not that workspace's after all.
+async fn do_for(
     conn: &mut PgConnection,
+    workspace: WorkspaceId,
+    event: &Event,
     object: &Value,
-) -> Result<std::result::Result<WorkspaceId, Unroutable>> {
-    let named = [
-        "/metadata/workspace_id",
-        "/parent/subscription_details/metadata/workspace_id",
-        "/client_reference_id",
-    ]
-    .into_iter()
-    .find_map(|path| text(object, path));
-    let customer = text(object, "/customer");
-    let bound = match customer {
-        Some(customer) => workspaces::by_stripe_customer(&mut *conn, customer).await?,
-        None => None,
-    };
-    let named = match named.map(|name| (name, WorkspaceId::from_str(name))) {
-        None => None,
-        Some((_, Ok(workspace))) => Some(workspace),
-        Some((name, Err(_))) => {
-            return Ok(Err(format!("it names workspace {name:?}, which is no UUID")));
+) -> Result<std::result::Result<(), String>> {
+    let Some(about) = About::of(&event.event_type) else { return Ok(Ok(())) };
+    match about {
+        About::Checkout => {
+            if let Err(reason) = checkout(&mut *conn, workspace, object, &event.event_id).await? {
+                return Ok(Err(reason));
+            }
+            changed(conn, workspace).await?;
         }
-    };
-    Ok(match (bound, named) {
-        (Some(bound), Some(named)) if bound != named => Err(format!(
-            "it names workspace {named}, but its customer {} pays for workspace {bound}: a customer never moves",
-            customer.unwrap_or_default()
-        )),
-        (Some(workspace), _) => Ok(workspace),
-        (None, Some(workspace)) if workspaces::exists(&mut *conn, workspace).await? => Ok(workspace),
-        (None, Some(workspace)) => Err(format!(
-            "it names workspace {workspace}, which is not registered here; register it, then replay the event"
-        )),
-        (None, None) => Err(
-            "it names no workspace: neither metadata.workspace_id nor client_reference_id is set, and its customer is unknown"
-                .to_owned(),
-        ),
-    })
+        About::Subscription => changed(conn, workspace).await?,
+        About::Invoice => {
+            stripe_payment::keep(&mut *conn, workspace, about, event, object).await?;
+            changed(conn, workspace).await?;
+        }
+        About::Payment | About::Refund | About::Dispute => {
+            stripe_payment::keep(conn, workspace, about, event, object).await?;
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// What the studio pays for has changed: a run that waits for it looks again, and what Stripe says now is written down.
+async fn changed(conn: &mut PgConnection, workspace: WorkspaceId) -> Result {
+    payment_changed(&mut *conn, workspace).await?;
+    let refresh = NewJob::of(&RefreshSubscription { workspace }).map_err(unwritten)?;
+    let _joins_or_is_new = enqueue(conn, &[refresh]).await.map_err(unwritten)?;
+    Ok(())
 }
 
 /// A checkout that is paid binds the customer and starts the provisioning; one that is not waits for its payment.
@@ -148,7 +221,7 @@ async fn checkout(
     workspace: WorkspaceId,
     session: &Value,
     event: &str,
-) -> Result<std::result::Result<(), Unroutable>> {
+) -> Result<std::result::Result<(), String>> {
     let Some(customer) = text(session, "/customer") else {
         return Ok(
             Err("the checkout session has no customer; a subscription needs one".to_owned()),
@@ -163,11 +236,15 @@ async fn checkout(
             | BindError::OtherWorkspace { .. }),
         ) => return Ok(Err(error.to_string())),
     }
+    // What came before may be of this customer.
+    route_again(&mut *conn).await.map_err(unwritten)?;
     if matches!(text(session, "/payment_status"), Some("paid" | "no_payment_required")) {
-        trigger(&mut *conn, workspace, Some(event)).await.map_err(|error| {
-            Stop::Failed(Failure::new(Class::TransientNetwork, "enqueue", error.to_string()))
-        })?;
+        trigger(conn, workspace, Some(event)).await.map_err(unwritten)?;
     }
-    payment_changed(conn, workspace).await?;
     Ok(Ok(()))
+}
+
+/// The text at a place of a JSON value.
+pub(super) fn text<'v>(value: &'v Value, path: &str) -> Option<&'v str> {
+    value.pointer(path).and_then(Value::as_str)
 }

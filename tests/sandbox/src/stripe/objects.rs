@@ -57,6 +57,48 @@ pub(super) fn customer(
     )
 }
 
+/// A month's money, paid and not given back.
+pub(super) fn charge(id: &str, customer: &str) -> Value {
+    let billing = with_nulls(&["address", "email", "name", "phone", "tax_id"], json!({}));
+    with_nulls(
+        &[
+            "application",
+            "application_fee",
+            "application_fee_amount",
+            "balance_transaction",
+            "calculated_statement_descriptor",
+            "description",
+            "failure_balance_transaction",
+            "failure_code",
+            "failure_message",
+            "fraud_details",
+            "on_behalf_of",
+            "outcome",
+            "payment_intent",
+            "payment_method",
+            "payment_method_details",
+            "receipt_email",
+            "receipt_number",
+            "receipt_url",
+            "review",
+            "shipping",
+            "source",
+            "source_transfer",
+            "statement_descriptor",
+            "statement_descriptor_suffix",
+            "transfer_data",
+            "transfer_group",
+        ],
+        json!({
+            "id": id, "object": "charge", "customer": customer, "amount": MONTHLY_CENTS,
+            "amount_captured": MONTHLY_CENTS, "amount_refunded": 0, "billing_details": billing,
+            "captured": true, "created": Utc::now().timestamp(), "currency": CURRENCY,
+            "disputed": false, "livemode": false, "metadata": {}, "paid": true, "refunded": false,
+            "status": "succeeded",
+        }),
+    )
+}
+
 /// A monthly subscription whose period began now.
 pub(super) fn subscription(id: &str, customer: &str, status: &str, metadata: &Value) -> Value {
     let now = Utc::now();

@@ -82,7 +82,7 @@ async fn onboarding_that_cannot_be_used_names_every_field_and_changes_nothing() 
     let world = World::new().await;
     let wrong = json!({
         "workspaceId": "7", "name": "", "country": "de", "locale": "de_DE", "contactEmail": "a",
-        "twilioAddressSid": "BU", "twilioBundleSid": 5, "color": "red",
+        "twilioAddressSid": "BU", "twilioBundleSid": 5, "stripeAccount": "cus_1", "color": "red",
     });
     let answer = complete(&world, &wrong).await;
     answer.is_problem(422);
@@ -99,11 +99,26 @@ async fn onboarding_that_cannot_be_used_names_every_field_and_changes_nothing() 
             "contactEmail",
             "twilioAddressSid",
             "twilioBundleSid",
+            "stripeAccount",
             "color"
         ]
     );
     complete(&world, &json!({ "workspaceId": STUDIO, "name": null })).await.is_problem(422);
     status(&world, STUDIO).await.is_problem(404);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_connected_account_of_stripes_belongs_to_the_studio_that_named_it_first() {
+    let world = World::new().await;
+    let ask =
+        |workspace| json!({ "workspaceId": workspace, "name": "Süd", "stripeAccount": "acct_1" });
+    assert_eq!(complete(&world, &ask(STUDIO)).await.status.as_u16(), 202);
+    assert_eq!(complete(&world, &ask(STUDIO)).await.status.as_u16(), 202, "it is its own");
+    let refused = complete(&world, &ask(OTHER)).await;
+    refused.is_problem(409);
+    assert!(refused.body["detail"].as_str().is_some_and(|detail| detail.contains(STUDIO)));
+    status(&world, OTHER).await.is_problem(404);
     world.close().await;
 }
 

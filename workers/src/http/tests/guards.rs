@@ -14,13 +14,23 @@ async fn strange(world: &World, method: &str, path: &str) -> Answer {
 
 #[tokio::test]
 async fn a_stranger_gets_nowhere_but_to_what_is_declared_open() {
-    let world = World::new().await;
+    let world = World::with(&[
+        ("TWILIO_ACCOUNT_SID", "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+        ("TWILIO_AUTH_TOKEN", "token"),
+        ("PUBLIC_BASE_URL", "https://studio.example"),
+        ("WHATSAPP_APP_SECRET", "secret"),
+        ("WHATSAPP_VERIFY_TOKEN", "chosen"),
+    ])
+    .await;
     let mut open = Vec::new();
     for route in routes() {
         let answer = strange(&world, route.method, route.path).await;
         match route.guard {
             Guard::Open => open.push(route.path),
-            Guard::Signature => answer.is_problem(400),
+            // As a wrong request or as a stranger's: each in the words of its provider.
+            Guard::Signature => {
+                answer.is_problem(if route.path.ends_with("stripe") { 400 } else { 403 })
+            }
             Guard::Token => {
                 answer.is_problem(401);
                 assert_eq!(answer.headers["www-authenticate"], "Bearer realm=\"autopilot\"");
@@ -58,6 +68,8 @@ async fn what_is_not_configured_is_closed_and_names_its_variable() {
     for (path, variable) in [
         ("/api/autopilot/run", "AUTOPILOT_API_TOKEN"),
         ("/webhooks/stripe", "STRIPE_WEBHOOK_SECRET"),
+        ("/webhooks/twilio/sms", "TWILIO_AUTH_TOKEN"),
+        ("/webhooks/whatsapp", "WHATSAPP_APP_SECRET"),
     ] {
         let request = Request::post(path).body(Body::from("{}")).unwrap();
         let answer = ask(&closed, request).await;

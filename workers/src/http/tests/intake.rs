@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use autopilot_workflows::webhooks::stripe::Delivery;
+use autopilot_workflows::webhooks::stripe;
 use axum::http::header::RETRY_AFTER;
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
@@ -205,7 +205,7 @@ async fn more_than_fit_into_the_queue_wait_and_none_is_lost() {
         .map(|number| {
             let (id, intake) = (format!("evt_more_{number}"), world.intake.clone());
             let body = event(&id, "invoice.paid", &json!({}));
-            let delivery = Delivery::read(body.into(), json!({}), |_| String::new()).unwrap();
+            let delivery = stripe::read(body.into(), json!({}), |_| String::new()).unwrap();
             async move { intake.record(delivery).await.is_ok() }
         })
         .collect();

@@ -5,7 +5,8 @@ use std::time::Duration;
 use autopilot_engine::{JobId, WorkspaceId};
 
 use super::{database, workspace};
-use crate::state::inbox::{self, EventState, Mark, NewEvent};
+use crate::state::inbox::{self, EventState, Filter, Mark, NewEvent};
+use crate::state::provider::Provider;
 use crate::state::workspaces::{self, BindError};
 
 #[tokio::test]
@@ -77,33 +78,42 @@ async fn a_change_during_a_run_stays_due_after_the_run() {
     db.close().await;
 }
 
+fn checkout(headers: &serde_json::Value) -> NewEvent<'_> {
+    NewEvent {
+        provider: Provider::Stripe,
+        event_id: "evt_1",
+        event_type: "checkout.session.completed",
+        occurred_at: None,
+        payload: b"{}",
+        headers,
+        state: EventState::Received,
+        reason: None,
+        job: None,
+    }
+}
+
 #[tokio::test]
 async fn an_event_is_recorded_once_and_what_was_processed_stays_processed() {
     let db = database().await;
     let mut conn = db.pool().acquire().await.expect("a connection");
     let headers = serde_json::json!({ "content-type": "application/json" });
-    let event = NewEvent {
-        event_id: "evt_1",
-        event_type: "checkout.session.completed",
-        payload: b"{}",
-        headers: &headers,
-        state: EventState::Received,
-        reason: None,
-        job: None,
-    };
+    let event = checkout(&headers);
     let again = NewEvent { payload: b"other", ..event };
     let other = NewEvent { event_id: "evt_0", ..event };
-    for (provider, events, new) in [
-        ("stripe", &[event, again][..], &["evt_1"][..]),
-        ("stripe", &[again, other], &["evt_0"]),
-        ("stripe", &[other, again], &[]),
-        ("twilio", &[event], &["evt_1"]),
+    let theirs = NewEvent { provider: Provider::Twilio, ..event };
+    let (one, two) = ((Provider::Stripe, "evt_1"), (Provider::Stripe, "evt_0"));
+    for (events, new) in [
+        (&[event, again][..], &[one][..]),
+        (&[again, other], &[two]),
+        (&[other, again], &[]),
+        (&[theirs, event], &[(Provider::Twilio, "evt_1")]),
     ] {
-        let recorded = inbox::record(&mut conn, provider, events, Duration::ZERO).await;
-        let expected = new.iter().map(|id| (*id).to_owned()).collect();
-        assert_eq!(recorded.expect("recorded"), expected, "{provider} {events:?}");
+        let recorded = inbox::record(&mut conn, events, Duration::ZERO).await;
+        let expected = new.iter().map(|(provider, id)| (*provider, (*id).to_owned())).collect();
+        assert_eq!(recorded.expect("recorded"), expected, "{events:?}");
     }
-    let stored = inbox::get(&mut conn, "stripe", "evt_1").await.expect("read").expect("an event");
+    let stored =
+        inbox::get(&mut conn, Provider::Stripe, "evt_1").await.expect("read").expect("an event");
     assert_eq!((stored.payload.as_slice(), stored.state), (&b"{}"[..], EventState::Received));
     assert_eq!((stored.headers, stored.processed_at), (headers.clone(), None));
 
@@ -113,8 +123,8 @@ async fn an_event_is_recorded_once_and_what_was_processed_stays_processed() {
         workspace: None,
         job: None,
     };
-    assert!(inbox::mark(&mut conn, "stripe", "evt_1", &nobody).await.expect("marked"));
-    let stuck = inbox::unroutable(&mut conn, 10).await.expect("read");
+    assert!(inbox::mark(&mut conn, Provider::Stripe, "evt_1", &nobody).await.expect("marked"));
+    let stuck = inbox::unroutable(&mut conn, None, 10).await.expect("read");
     assert_eq!(stuck.len(), 1);
     assert_eq!(stuck[0].reason.as_deref(), nobody.reason);
 
@@ -125,15 +135,16 @@ async fn an_event_is_recorded_once_and_what_was_processed_stays_processed() {
         workspace: Some(workspace),
         job: Some(job),
     };
-    assert!(inbox::mark(&mut conn, "stripe", "evt_1", &done).await.expect("marked"));
+    assert!(inbox::mark(&mut conn, Provider::Stripe, "evt_1", &done).await.expect("marked"));
     let failed = Mark { state: EventState::Failed, ..nobody };
-    assert!(!inbox::mark(&mut conn, "stripe", "evt_1", &failed).await.expect("too late"));
-    let stored = inbox::get(&mut conn, "stripe", "evt_1").await.expect("read").expect("an event");
+    assert!(!inbox::mark(&mut conn, Provider::Stripe, "evt_1", &failed).await.expect("too late"));
+    let stored =
+        inbox::get(&mut conn, Provider::Stripe, "evt_1").await.expect("read").expect("an event");
     assert_eq!((stored.state, stored.reason), (EventState::Processed, None));
     assert_eq!((stored.workspace, stored.job), (Some(workspace), Some(job)));
     assert!(stored.processed_at.is_some());
-    assert!(!inbox::mark(&mut conn, "stripe", "evt_2", &done).await.expect("unknown"));
-    assert!(inbox::unroutable(&mut conn, 10).await.expect("read").is_empty());
+    assert!(!inbox::mark(&mut conn, Provider::Stripe, "evt_2", &done).await.expect("unknown"));
+    assert!(inbox::unroutable(&mut conn, None, 10).await.expect("read").is_empty());
     drop(conn);
     db.close().await;
 }
@@ -144,6 +155,7 @@ async fn the_table_takes_every_state_of_an_event() {
     let db = database().await;
     let mut conn = db.pool().acquire().await.expect("a connection");
     let headers = serde_json::Value::Null;
+    let any = Filter::default();
     for state in [
         EventState::Received,
         EventState::Processed,
@@ -153,29 +165,36 @@ async fn the_table_takes_every_state_of_an_event() {
     ] {
         let event_id = format!("{state:?}");
         let event = NewEvent {
+            provider: Provider::Stripe,
             event_id: &event_id,
             event_type: "t",
+            occurred_at: None,
             payload: b"",
             headers: &headers,
             state,
             reason: Some("why"),
             job: None,
         };
-        inbox::record(&mut conn, "stripe", &[event], Duration::ZERO).await.expect("recorded");
-        let stored = inbox::get(&mut conn, "stripe", &event_id).await.expect("read").expect("it");
+        inbox::record(&mut conn, &[event], Duration::ZERO).await.expect("recorded");
+        let stored =
+            inbox::get(&mut conn, Provider::Stripe, &event_id).await.expect("read").expect("it");
         assert_eq!((stored.state, stored.reason.as_deref()), (state, Some("why")));
         assert_eq!(stored.processed_at.is_none(), state == EventState::Received);
         let mark = Mark { state, reason: None, workspace: None, job: None };
-        let marked = inbox::mark(&mut conn, "stripe", &event_id, &mark).await.expect("marked");
+        let marked =
+            inbox::mark(&mut conn, Provider::Stripe, &event_id, &mark).await.expect("marked");
         assert_eq!(marked, state != EventState::Processed);
-        let stored = inbox::get(&mut conn, "stripe", &event_id).await.expect("read").expect("it");
+        let stored =
+            inbox::get(&mut conn, Provider::Stripe, &event_id).await.expect("read").expect("it");
         assert_eq!(stored.state, state);
-        let listed = inbox::list(&mut conn, Some(state), 10).await.expect("read");
+        let listed = inbox::list(&mut conn, &Filter { state: Some(state), ..any.clone() }, 10)
+            .await
+            .expect("read");
         assert_eq!(listed, std::slice::from_ref(&stored));
         assert_eq!(stored.processed_at.is_none(), state == EventState::Received);
     }
-    assert_eq!(inbox::list(&mut conn, None, 10).await.expect("read").len(), 5);
-    assert_eq!(inbox::list(&mut conn, None, 2).await.expect("read").len(), 2);
+    assert_eq!(inbox::list(&mut conn, &any, 10).await.expect("read").len(), 5);
+    assert_eq!(inbox::list(&mut conn, &any, 2).await.expect("read").len(), 2);
     drop(conn);
     db.close().await;
 }

@@ -1,0 +1,232 @@
+//! What providers tell us, twice and in any order, ends the same; and what nobody could be given is given later.
+
+use autopilot_engine::WorkspaceId;
+use autopilot_tests::Studio;
+use autopilot_workflows::state::contacts::{self, Person};
+use autopilot_workflows::state::messages::{self, State};
+use autopilot_workflows::state::workspaces;
+use autopilot_workflows::tenancy::Tenant;
+use autopilot_workflows::webhooks::{Delivery, Received, whatsapp};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+const AT: i64 = 1_800_000_000;
+
+fn event(id: &str, kind: &str, at: i64, object: Value) -> Value {
+    json!({ "id": id, "object": "event", "type": kind, "created": AT + at, "data": { "object": object } })
+}
+
+/// All that happens to a studio's money, some of it in one second.
+fn story(customer: &str) -> Vec<Value> {
+    let of = |mut object: Value| {
+        object.as_object_mut().unwrap().insert("customer".to_owned(), customer.into());
+        object
+    };
+    let invoice = |id: &str| {
+        of(json!({ "id": id, "amount_due": 9900, "amount_paid": 9900, "currency": "eur" }))
+    };
+    let charge = |refunded: i64| {
+        of(
+            json!({ "id": "ch_1", "amount_refunded": refunded, "refunded": refunded == 9900, "currency": "eur" }),
+        )
+    };
+    let dispute = |status: &str| {
+        of(
+            json!({ "id": "dp_1", "status": status, "amount": 9900, "currency": "eur", "charge": "ch_1" }),
+        )
+    };
+    let intent = |id: &str, purpose: &str| {
+        of(
+            json!({ "id": id, "amount_received": 500, "currency": "eur", "metadata": { "purpose": purpose } }),
+        )
+    };
+    vec![
+        event("evt_1", "invoice.payment_failed", 0, invoice("in_1")),
+        event("evt_2", "invoice.payment_action_required", 0, invoice("in_1")),
+        event("evt_3", "invoice.paid", 0, invoice("in_1")),
+        event("evt_4", "invoice.payment_failed", 60, invoice("in_2")),
+        event("evt_5", "charge.refunded", 70, charge(1000)),
+        event("evt_6", "charge.refunded", 80, charge(9900)),
+        event("evt_7", "charge.dispute.created", 90, dispute("needs_response")),
+        event("evt_8", "charge.dispute.closed", 90, dispute("lost")),
+        event("evt_9", "payment_intent.succeeded", 95, intent("pi_1", "top_up")),
+        event("evt_10", "payment_intent.succeeded", 96, intent("pi_2", "subscription")),
+        event("evt_11", "customer.subscription.updated", 97, of(json!({ "id": "sub_1" }))),
+    ]
+}
+
+async fn payments(studio: &Studio, workspace: WorkspaceId) -> Vec<String> {
+    let all = format!(
+        "SELECT concat_ws(' ', object_id, kind, status, amount) FROM studio.payment WHERE workspace_id = '{workspace}' ORDER BY object_id"
+    );
+    studio.world.texts(&all).await
+}
+
+#[tokio::test]
+async fn events_that_come_twice_and_in_any_order_leave_the_same() {
+    let studio = Studio::new().await;
+    let expected = [
+        "ch_1 refund refunded 9900",
+        "dp_1 dispute lost 9900",
+        "in_1 invoice paid 9900",
+        "in_2 invoice failed 9900",
+        "pi_1 top_up paid 500",
+    ];
+    for order in 0..20_usize {
+        let workspace = WorkspaceId::now_v7();
+        let checkout = autopilot_sandbox::Checkout::new(workspace.to_string());
+        let session = studio.event_of(&checkout).await;
+        let customer = session.pointer("/data/object/customer").and_then(Value::as_str).unwrap();
+        let mut conn = studio.world.connect().await;
+        workspaces::ensure(&mut conn, workspace).await.unwrap();
+        workspaces::bind_customer(&mut conn, workspace, customer).await.unwrap();
+        let mut events = story(customer);
+        for event in &mut events {
+            event["id"] = format!("{}_{order}", event["id"].as_str().unwrap()).into();
+        }
+        let again: Vec<Value> = events.iter().step_by(2).cloned().collect();
+        events.extend(again);
+        // A different order each time, the first as it happened. Every step is coprime with a prime.
+        let count = events.len();
+        assert_eq!(count, 17);
+        events =
+            (0..count).map(|at| events[(at * (order % 16 + 1) + order) % count].clone()).collect();
+        for (at, event) in events.iter().enumerate() {
+            let _enqueued_or_duplicate = studio.receive(event).await;
+            if at % 3 == order % 3 {
+                studio.world.drain().await;
+            }
+        }
+        studio.world.drain().await;
+        assert_eq!(payments(&studio, workspace).await, expected, "in order {order}");
+    }
+    assert_eq!(studio.world.count("studio.inbox WHERE state <> 'processed'").await, 0);
+    studio.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_paid_in_the_other_mode_is_not_paid() {
+    let studio = Studio::new().await;
+    let checkout = autopilot_sandbox::Checkout::new(studio.workspace.to_string());
+    let mut session = studio.event_of(&checkout).await;
+    session["livemode"] = true.into();
+    let _enqueued = studio.receive(&session).await;
+    studio.world.drain().await;
+    let why = "SELECT reason FROM studio.inbox WHERE state = 'unroutable'";
+    let [why] = studio.world.texts(why).await.try_into().unwrap();
+    assert!(why.contains("live mode") && why.contains("test key"), "{why}");
+    assert_eq!(studio.world.count("engine.run").await, 0, "nothing is provisioned");
+    studio.finish().await;
+}
+
+#[tokio::test]
+async fn a_dispute_that_names_its_charge_only_finds_who_paid_it() {
+    let studio = Studio::paid().await;
+    let customers =
+        "SELECT stripe_customer_id FROM studio.workspace WHERE stripe_customer_id IS NOT NULL";
+    let [customer] = studio.world.texts(customers).await.try_into().unwrap();
+    studio.sandbox.put_charge("ch_1", &customer);
+    let dispute = json!({ "id": "dp_1", "charge": "ch_1", "status": "needs_response", "amount": 9900, "currency": "eur" });
+    let _enqueued = studio.receive(&event("evt_1", "charge.dispute.created", 0, dispute)).await;
+    studio.world.drain().await;
+    assert_eq!(payments(&studio, studio.workspace).await, ["dp_1 dispute needs_response 9900"]);
+    studio.finish().await;
+}
+
+#[tokio::test]
+async fn what_nobody_could_be_given_is_given_as_soon_as_its_customer_is_known() {
+    let studio = Studio::new().await;
+    let checkout = autopilot_sandbox::Checkout::new(studio.workspace.to_string());
+    let session = studio.event_of(&checkout).await;
+    let customer = session.pointer("/data/object/customer").and_then(Value::as_str).unwrap();
+    let invoice =
+        json!({ "id": "in_1", "customer": customer, "amount_paid": 9900, "currency": "eur" });
+    let _enqueued = studio.receive(&event("evt_early", "invoice.paid", 0, invoice)).await;
+    studio.world.drain().await;
+    assert_eq!(studio.world.count("studio.inbox WHERE state = 'unroutable'").await, 1);
+    let _enqueued = studio.receive(&session).await;
+    studio.world.drain().await;
+    assert_eq!(studio.world.count("studio.inbox WHERE state <> 'processed'").await, 0);
+    assert_eq!(payments(&studio, studio.workspace).await, ["in_1 invoice paid 9900"]);
+    studio.finish().await;
+}
+
+/// A delivery of WhatsApp's with one message or one status.
+fn delivery(kind: &str, part: &Value) -> Delivery {
+    let value = json!({ "metadata": { "phone_number_id": "106" }, "contacts": [{ "wa_id": "491701234567" }], kind: [part] });
+    let post =
+        json!({ "entry": [{ "changes": [{ "field": "messages", "value": value }] }] }).to_string();
+    let read = whatsapp::read(&post.into(), &json!({}), |_| "digest".to_owned()).unwrap();
+    read.into_iter().next().unwrap()
+}
+
+/// A message of the studio's to a member, as if it had been sent.
+async fn sent(studio: &Studio) -> (Uuid, Uuid) {
+    let id = Uuid::now_v7();
+    let mut tenant = Tenant::begin(studio.world.pool(), studio.workspace).await.unwrap();
+    let person = Person { wa_id: Some("491701234567"), user_id: None };
+    let contact = contacts::ensure(&mut tenant, Uuid::now_v7(), person).await.unwrap();
+    messages::intend(&mut tenant, id, contact.id, &json!({})).await.unwrap();
+    messages::come_to(&mut tenant, id, State::Accepted, None, None).await.unwrap();
+    tenant.finish().await.unwrap();
+    (id, contact.id)
+}
+
+#[tokio::test]
+async fn statuses_of_a_message_in_any_order_end_at_the_last_one() {
+    let studio = Studio::new().await;
+    for (order, last) in [
+        (["sent", "delivered", "read"], "read"),
+        (["read", "delivered", "sent"], "read"),
+        (["delivered", "sent", "delivered"], "delivered"),
+        (["failed", "sent", "delivered"], "failed"),
+        (["sent", "delivered", "failed"], "failed"),
+    ] {
+        let (id, _) = sent(&studio).await;
+        for (at, status) in order.iter().enumerate() {
+            let status = json!({
+                "id": format!("wamid.{id}"), "status": status, "timestamp": (AT + 10 * i64::try_from(at).unwrap()).to_string(),
+                "recipient_id": "491701234567", "biz_opaque_callback_data": messages::name(studio.workspace, id),
+                "errors": [{ "code": 131_026 }],
+            });
+            let _enqueued = studio.receive_all(&[delivery("statuses", &status)]).await;
+            studio.world.drain().await;
+        }
+        let row = format!(
+            "SELECT concat_ws(' ', state, message_id) FROM studio.message WHERE id = '{id}'"
+        );
+        assert_eq!(studio.world.texts(&row).await, [format!("{last} wamid.{id}")], "{order:?}");
+    }
+    assert_eq!(studio.world.count("studio.inbox WHERE state <> 'processed'").await, 0);
+    studio.finish().await;
+}
+
+#[tokio::test]
+async fn a_members_answer_finds_the_studio_that_wrote_and_stop_is_heard() {
+    let studio = Studio::new().await;
+    let (id, contact) = sent(&studio).await;
+    let answer = |id: &str, text: &str, at: i64| json!({ "from": "491701234567", "id": id, "timestamp": (AT + at).to_string(), "type": "text", "text": { "body": text } });
+    let unknown = delivery("messages", &answer("wamid.a", "Wer ist da?", 0));
+    let [received] = studio.receive_all(&[unknown]).await.try_into().unwrap();
+    assert!(matches!(received, Received::Enqueued(_)));
+    studio.world.drain().await;
+    assert_eq!(
+        studio.world.count("studio.inbox WHERE state = 'unroutable'").await,
+        1,
+        "nobody has written"
+    );
+    let status = json!({ "id": "wamid.ours", "status": "sent", "timestamp": AT.to_string(), "biz_opaque_callback_data": messages::name(studio.workspace, id) });
+    let _enqueued = studio.receive_all(&[delivery("statuses", &status)]).await;
+    studio.world.drain().await;
+    let mut reply = answer("wamid.b", " STOPP! ", 60);
+    reply["context"] = json!({ "id": "wamid.ours" });
+    for message in [reply, answer("wamid.c", "Doch nicht", 30)] {
+        let _enqueued = studio.receive_all(&[delivery("messages", &message)]).await;
+    }
+    studio.world.drain().await;
+    let row = format!(
+        "SELECT concat_ws(' ', extract(epoch FROM last_inbound_at)::bigint, extract(epoch FROM opted_out_at)::bigint) FROM studio.contact WHERE id = '{contact}'"
+    );
+    assert_eq!(studio.world.texts(&row).await, [format!("{} {}", AT + 60, AT + 60)]);
+    studio.finish().await;
+}

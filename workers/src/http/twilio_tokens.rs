@@ -1,0 +1,112 @@
+//! With which token Twilio signs: that of the account that a request is about, which the request itself says.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use autopilot_engine::secrets::Vault;
+use autopilot_workflows::state::provider::Provider;
+use autopilot_workflows::state::routes::{self, Name};
+use autopilot_workflows::state::{SealedError, twilio_accounts};
+use autopilot_workflows::tenancy::Tenant;
+use secrecy::SecretString;
+use sqlx::PgPool;
+use tokio::time::Instant;
+
+/// How long a token is remembered: a token that was changed is believed after that at the latest.
+const REMEMBERED: Duration = Duration::from_secs(60);
+
+/// So many are remembered at most; what a stranger names is not among them.
+const MOST: usize = 10_000;
+
+/// The tokens of our accounts; cheap to clone.
+#[derive(Clone)]
+pub(super) struct TwilioTokens(Arc<Parts>);
+
+impl fmt::Debug for TwilioTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TwilioTokens(…)")
+    }
+}
+
+struct Parts {
+    main: Option<(String, SecretString)>,
+    /// Without it no studio's own token can be read.
+    vault: Option<Vault>,
+    pool: PgPool,
+    known: Mutex<HashMap<String, (Instant, SecretString)>>,
+}
+
+/// Why a token could not be looked up.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LookupError {
+    /// The database did not answer.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    /// It is sealed and cannot be opened.
+    #[error(transparent)]
+    Sealed(#[from] SealedError),
+}
+
+impl TwilioTokens {
+    /// Of the main account, and of the studios' as they stand in the database.
+    pub(super) fn new(
+        main: Option<(String, SecretString)>,
+        vault: Option<Vault>,
+        pool: PgPool,
+    ) -> Self {
+        Self(Arc::new(Parts { main, vault, pool, known: Mutex::default() }))
+    }
+
+    /// Whether any request can be believed.
+    pub(super) fn is_configured(&self) -> bool {
+        self.0.main.is_some()
+    }
+
+    /// The token of an account, if the account is ours.
+    pub(super) async fn of(&self, account: &str) -> Result<Option<SecretString>, LookupError> {
+        let Parts { main, vault, pool, .. } = self.0.as_ref();
+        if let Some((sid, token)) = main
+            && sid == account
+        {
+            return Ok(Some(token.clone()));
+        }
+        if let Some(token) = self.remembered(account) {
+            return Ok(Some(token));
+        }
+        let Some(vault) = vault else { return Ok(None) };
+        let workspace = {
+            let mut conn = pool.acquire().await?;
+            routes::find(&mut conn, Name::Account(Provider::Twilio, account)).await?
+        };
+        let Some(workspace) = workspace else { return Ok(None) };
+        let mut tenant = Tenant::begin(pool, workspace).await?;
+        let found = twilio_accounts::get(&mut tenant, vault).await?;
+        tenant.finish().await?;
+        let token =
+            found.filter(|found| found.account_sid == account).map(|found| found.auth_token);
+        if let Some(token) = &token {
+            self.remember(account, token.clone());
+        }
+        Ok(token)
+    }
+
+    fn remembered(&self, account: &str) -> Option<SecretString> {
+        let known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known
+            .get(account)
+            .filter(|(at, _)| at.elapsed() < REMEMBERED)
+            .map(|(_, token)| token.clone())
+    }
+
+    fn remember(&self, account: &str, token: SecretString) {
+        let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST {
+            known.retain(|_, (at, _)| at.elapsed() < REMEMBERED);
+        }
+        if known.len() < MOST {
+            known.insert(account.to_owned(), (Instant::now(), token));
+        }
+    }
+}
