@@ -19,6 +19,7 @@ mod events;
 mod failover;
 mod forget;
 mod forks;
+mod gap_repair;
 mod grouped;
 mod in_order;
 mod inbound;

@@ -3,11 +3,13 @@
 pub(crate) mod providers;
 
 use autopilot_engine::secrets::Keyring;
-use autopilot_engine::{Registry, Retry, WorkerConfig};
+use autopilot_engine::{Registry, Retry, Schedule, WorkerConfig};
 use autopilot_workflows::app::{self as workflows, App, Settings, WhatsAppLine};
 use autopilot_workflows::integrations::courier::{Courier, Targets};
 use autopilot_workflows::integrations::http::Pace;
 use autopilot_workflows::integrations::phone::Country;
+use autopilot_workflows::webhooks::gap_repair::RepairStripeGaps;
+use autopilot_workflows::webhooks::twilio_gaps::RepairTwilioGaps;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
@@ -118,9 +120,19 @@ pub(crate) fn worker(config: &Config) -> Result<WorkerConfig, Fail> {
     }
 }
 
+/// What a worker runs, and what ticks in the code.
+#[expect(clippy::expect_used, reason = "the texts are ours, and every start reads them")]
+pub(crate) fn known() -> Registry<App> {
+    let stripe = Schedule::new("stripe-gaps", "*/10 * * * *", |_tick| RepairStripeGaps {});
+    let twilio = Schedule::new("twilio-gaps", "7 * * * *", |_tick| RepairTwilioGaps::default());
+    workflows::registry()
+        .schedule(stripe.expect("a schedule that fires"))
+        .schedule(twilio.expect("a schedule that fires"))
+}
+
 /// What a worker runs, and what ticks: in the code and in the file.
 pub(crate) fn registry(config: &Config) -> Registry<App> {
-    config.schedules.iter().cloned().fold(workflows::registry(), Registry::schedule)
+    config.schedules.iter().cloned().fold(known(), Registry::schedule)
 }
 
 /// The keys that seal credentials.

@@ -15,8 +15,7 @@ mod serve;
 mod weights;
 mod workspaces;
 
-use autopilot_workflows::app::registry;
-
+use crate::app;
 use crate::cli::{Cli, Command, ConfigCommand};
 use crate::config::{Config, File, Loaded, environment};
 use crate::console::Console;
@@ -32,7 +31,7 @@ pub(crate) async fn run(cli: Cli, console: Console) -> Result<Exit, Fail> {
     let named = cli.config.filter(|path| !path.as_os_str().is_empty());
     let file = named.map(|path| File::read(&path)).transpose();
     let file = file.map_err(|error| Fail::usage(error.to_string()))?;
-    let loaded = Config::load(file.as_ref(), environment(std::env::vars_os()), &registry());
+    let loaded = Config::load(file.as_ref(), environment(std::env::vars_os()), &app::known());
     match cli.command {
         Command::Config(ConfigCommand::Check) => check(&loaded, console),
         Command::Doctor => Box::pin(doctor::run(&loaded, console)).await,

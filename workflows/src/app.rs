@@ -13,10 +13,12 @@ use crate::integrations::whatsapp::{PhoneNumberId, WabaId, WhatsApp};
 use crate::messages::SendMessage;
 use crate::outbound::Deliver;
 use crate::provisioning::{Provision, Settle};
+use crate::webhooks::gap_repair::RepairStripeGaps;
 use crate::webhooks::route_again::RouteAgain;
 use crate::webhooks::stripe_event::StripeEvent;
 use crate::webhooks::stripe_refresh::RefreshSubscription;
 use crate::webhooks::twilio_event::TwilioEvent;
+use crate::webhooks::twilio_gaps::{RepairTwilioGap, RepairTwilioGaps};
 use crate::webhooks::whatsapp_event::WhatsAppEvent;
 
 /// The world of a workflow. What is not configured is absent, and the steps that need it are skipped with a word.
@@ -79,9 +81,12 @@ pub fn registry() -> Registry<App> {
         .register::<Settle>()
         .register::<StripeEvent>()
         .register::<RefreshSubscription>()
+        .register::<RepairStripeGaps>()
         .register::<RouteAgain>()
         .register::<Deliver>()
         .register::<SendMessage>()
+        .register::<RepairTwilioGaps>()
+        .register::<RepairTwilioGap>()
         .register::<TwilioEvent>()
         .register::<WhatsAppEvent>()
 }

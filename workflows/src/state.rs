@@ -15,6 +15,7 @@ pub mod deliveries;
 pub mod email_accounts;
 pub mod endpoints;
 mod error;
+pub mod gaps;
 pub mod inbox;
 pub mod messages;
 pub mod payments;

@@ -1,6 +1,7 @@
 //! What providers tell us: recorded first, in one transaction with the job that acts on it, then acted on.
 
 mod delivery;
+pub mod gap_repair;
 pub mod replay;
 pub mod route_again;
 pub mod stripe;
@@ -10,6 +11,7 @@ pub mod stripe_refresh;
 mod stripe_route;
 pub mod twilio;
 pub mod twilio_event;
+pub mod twilio_gaps;
 pub mod whatsapp;
 pub mod whatsapp_event;
 

@@ -17,6 +17,9 @@ pub(crate) async fn exercise(sandbox: &Sandbox, rig: &Rig) -> Result<Vec<String>
     course.both("ping", async || stripe.ping().await).await;
     sandbox.put_charge("ch_contract", customer);
     course.both("payer_of", async || stripe.payer_of("ch_contract").await).await;
+    let types = ["checkout.session.completed", "invoice.paid"];
+    let since = chrono::DateTime::UNIX_EPOCH;
+    course.both("events", async || stripe.events(&types, since, None).await).await;
     course.both("subscriptions", async || stripe.subscriptions(customer).await).await;
     Ok(course.problems)
 }

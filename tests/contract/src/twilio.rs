@@ -34,6 +34,9 @@ pub(crate) async fn exercise(
     course.both("subaccount", async || twilio.subaccount(&account).await).await;
     keys(&mut course, &twilio, &account).await;
     phone(&mut course, &twilio, &account).await?;
+    sandbox.come_in(&format!("SM{}", "a".repeat(32)), account.as_str(), "+491701234567", "Hallo");
+    let since = chrono::DateTime::UNIX_EPOCH;
+    course.both("messages", async || twilio.messages(&account, since, None).await).await;
     let bundle: BundleSid = sandbox.put_bundle(BundleStatus::InReview).parse()?;
     course.both("bundle", async || twilio.bundle(&bundle).await).await;
     Ok(course.problems)

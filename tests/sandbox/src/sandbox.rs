@@ -138,6 +138,16 @@ impl Sandbox {
         self.shared.limits.traffic(provider)
     }
 
+    /// Something happens at Stripe, as this event says, and nobody is told: it stands in Stripe's list of events only.
+    pub fn happen(&self, event: Value) {
+        crate::stripe::happen(&mut self.shared.state().stripe, event);
+    }
+
+    /// A message comes in for a Twilio account, and nobody is told.
+    pub fn come_in(&self, sid: &str, account: &str, from: &str, body: &str) {
+        self.shared.state().twilio.come_in(sid, account, from, body);
+    }
+
     /// A customer pays at Stripe: a charge of this id.
     pub fn put_charge(&self, id: &str, customer: &str) {
         crate::stripe::charge(&mut self.shared.state().stripe, id, customer);

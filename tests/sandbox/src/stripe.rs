@@ -220,6 +220,11 @@ fn list_events(stripe: &StripeState, request: &Exchange) -> Answer {
     })
 }
 
+/// Something happened, as the event says; nobody is told.
+pub(crate) fn happen(stripe: &mut StripeState, event: Value) {
+    stripe.events.push(event);
+}
+
 /// A customer paid.
 pub(crate) fn charge(stripe: &mut StripeState, id: &str, customer: &str) {
     stripe.charges.push(objects::charge(id, customer));

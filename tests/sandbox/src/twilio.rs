@@ -5,6 +5,7 @@
 mod accounts;
 mod bundles;
 mod keys;
+mod messages;
 mod numbers;
 
 use serde_json::{Value, json};
@@ -29,6 +30,7 @@ pub(crate) struct TwilioState {
     /// Where the next search begins: Twilio, too, offers each caller other numbers.
     search_cursor: u32,
     bundles: Vec<Bundle>,
+    messages: Vec<Value>,
 }
 
 impl TwilioState {
@@ -42,12 +44,18 @@ impl TwilioState {
             numbers: Vec::new(),
             search_cursor: 0,
             bundles: Vec::new(),
+            messages: Vec::new(),
         }
     }
 
     /// Creates the bundle, or moves it on.
     pub(crate) fn put_bundle(&mut self, sid: Option<String>, status: BundleStatus) -> Value {
         bundles::put(self, sid, status)
+    }
+
+    /// A message comes in for an account, and nobody is told.
+    pub(crate) fn come_in(&mut self, sid: &str, account: &str, from: &str, body: &str) {
+        messages::come_in(self, sid, account, from, body);
     }
 
     fn account(&self, sid: &str) -> Option<&Account> {
@@ -76,6 +84,7 @@ enum Call<'a> {
     UpdateNumber(&'a str, &'a str),
     ReleaseNumber(&'a str, &'a str),
     Balance(&'a str),
+    Messages(&'a str),
     Bundle(&'a str),
     Unknown,
 }
@@ -118,6 +127,7 @@ impl<'a> Call<'a> {
                 Self::ReleaseNumber(sid, number)
             }
             ("GET", ["Accounts", sid], "Balance") => Self::Balance(sid),
+            ("GET", ["Accounts", sid], "Messages") => Self::Messages(sid),
             _ => Self::Unknown,
         }
     }
@@ -139,6 +149,7 @@ impl<'a> Call<'a> {
             Self::UpdateNumber(sid, _) => ("twilio.update_number", Some(sid)),
             Self::ReleaseNumber(sid, _) => ("twilio.release_number", Some(sid)),
             Self::Balance(sid) => ("twilio.get_balance", Some(sid)),
+            Self::Messages(sid) => ("twilio.list_messages", Some(sid)),
             Self::Bundle(_) => ("twilio.get_bundle", None),
             Self::Unknown => ("twilio.unknown", None),
         }
@@ -185,6 +196,7 @@ fn execute(
         Call::UpdateNumber(sid, number) => numbers::update(twilio, sid, number, request),
         Call::ReleaseNumber(sid, number) => numbers::release(twilio, sid, number),
         Call::Balance(sid) => accounts::balance(twilio, sid),
+        Call::Messages(sid) => messages::list(twilio, sid, request),
         Call::Bundle(sid) => bundles::get(twilio, sid),
         Call::Unknown => Err(not_found(&request.path)),
     }

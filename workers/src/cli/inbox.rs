@@ -23,6 +23,8 @@ pub(crate) enum Inbox {
     /// Handle events again, after the cause was mended: one, or all that fit, the newest first. What an event asks for is done once,
     /// however often.
     Replay(Replay),
+    /// Up to when it is known that nothing is missing of what a provider can be asked for.
+    Gaps,
 }
 
 /// An event by its id.

@@ -1,5 +1,6 @@
 //! `autopilot inbox`: the webhooks that were received, and what became of each.
 
+use autopilot_workflows::state::gaps::{self, Asked};
 use autopilot_workflows::state::inbox::{self, Event, Filter};
 use autopilot_workflows::state::provider::Provider;
 use autopilot_workflows::webhooks::{self, replay};
@@ -23,6 +24,7 @@ pub(crate) async fn run(command: Inbox, config: &Database, console: Console) -> 
         Inbox::List { which, limit } => list(&pool, &which.into(), limit, console).await,
         Inbox::Show(event) => show(&pool, event, console).await,
         Inbox::Replay(args) => handle_again(&pool, args, console).await,
+        Inbox::Gaps => gaps(&pool, console).await,
     }
 }
 
@@ -113,6 +115,29 @@ async fn handle_again(pool: &PgPool, args: Replay, console: Console) -> Result<E
     console.show(&value, || match (&events[..], &jobs[..]) {
         ([(_, event)], [job]) => vec![format!("job {job} handles {event} again")],
         (_, _) => vec![format!("{} events are handled again", events.len())],
+    })?;
+    Ok(Exit::Ok)
+}
+
+async fn gaps(pool: &PgPool, console: Console) -> Result<Exit, Fail> {
+    let mut conn = pool.acquire().await?;
+    let asked = gaps::list(&mut conn).await?;
+    console.show(&asked, || {
+        let row = |asked: &Asked| {
+            [
+                asked.provider.name().to_owned(),
+                asked.account.clone(),
+                asked.whole_until.format("%F %T").to_string(),
+                asked.asked_at.format("%F %T").to_string(),
+                asked.found_last.to_string(),
+                asked.found.to_string(),
+            ]
+        };
+        let head =
+            ["FROM", "ACCOUNT", "WHOLE UNTIL (UTC)", "ASKED (UTC)", "FOUND THEN", "FOUND EVER"];
+        let mut lines = table(head, asked.iter().map(row).collect());
+        lines.push("WhatsApp cannot be asked: Meta delivers again for seven days.".to_owned());
+        lines
     })?;
     Ok(Exit::Ok)
 }

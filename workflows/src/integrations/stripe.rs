@@ -5,6 +5,7 @@
 
 mod charge;
 mod error;
+mod events;
 mod subscription;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use wire::Options;
 use crate::integrations::http::{Access, Pace, Timeouts, Transport, Unreadable};
 
 pub use error::{Explanation, StripeError};
+pub use events::{EventPage, ListedEvent};
 pub use subscription::{Entitlement, Status, Subscription};
 
 /// Where Stripe lives.

@@ -13,6 +13,7 @@ mod bundles;
 mod error;
 mod ids;
 mod keys;
+mod messages;
 mod numbers;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub use bundles::BundleStatus;
 pub use error::TwilioError;
 pub use ids::{AccountSid, AddressSid, BundleSid, KeySid, NotASid, NumberSid};
 pub use keys::{Key, NewKey};
+pub use messages::{Inbound, MessagePage, NextPage};
 pub use numbers::{Candidate, Number, Purchase, Webhooks};
 
 /// Where Twilio's core API lives.

@@ -11,7 +11,7 @@ use crate::MIGRATOR;
 use crate::state::workspaces;
 
 /// The tables that span the workspaces. Every other table of the schema is a tenant's.
-const PLATFORM: [&str; 4] = ["_migrations", "inbox", "route", "workspace"];
+const PLATFORM: [&str; 5] = ["_migrations", "inbox", "inbox_gap", "route", "workspace"];
 
 async fn run(conn: &mut PgConnection, sql: &str) -> Result<u64, sqlx::Error> {
     Ok(sqlx::query(AssertSqlSafe(sql)).execute(conn).await?.rows_affected())
