@@ -8,6 +8,7 @@
 pub mod courier;
 pub mod email;
 pub mod http;
+pub mod openai;
 pub mod phone;
 pub mod stripe;
 pub mod twilio;

@@ -10,6 +10,7 @@ mod course;
 mod description;
 mod journal;
 mod mistakes;
+mod openai;
 mod prism;
 mod relay;
 mod rig;
@@ -62,11 +63,12 @@ async fn run(arguments: &Arguments) -> Result<bool, Problem> {
     std::fs::create_dir_all(&arguments.folder)?;
     autopilot_workflows::integrations::http::install_crypto();
     let sandbox = Sandbox::start(Options::new(arguments.folder.join("ledger.jsonl"))).await?;
-    let (stripe, twilio, numbers, whatsapp) = tokio::try_join!(
+    let (stripe, twilio, numbers, whatsapp, openai) = tokio::try_join!(
         arguments.rig("stripe", sandbox.stripe_url()),
         arguments.rig("twilio", sandbox.twilio_url()),
         arguments.rig("twilio-numbers-v2", sandbox.twilio_url()),
         arguments.rig("whatsapp", sandbox.whatsapp_url()),
+        arguments.rig("openai", sandbox.openai_url()),
     )?;
     let mut problems = Vec::new();
     if let Some(rig) = &stripe {
@@ -78,10 +80,13 @@ async fn run(arguments: &Arguments) -> Result<bool, Problem> {
     if let Some(rig) = &whatsapp {
         problems.extend(whatsapp::exercise(&sandbox, rig).await?);
     }
+    if let Some(rig) = &openai {
+        problems.extend(openai::exercise(&sandbox, rig).await?);
+    }
     println!(
         "description        operations  failed too  exchanges  mistakes refused  lies refused"
     );
-    for rig in [&stripe, &twilio, &numbers, &whatsapp].into_iter().flatten() {
+    for rig in [&stripe, &twilio, &numbers, &whatsapp, &openai].into_iter().flatten() {
         let verdict = rig.verdict().await;
         tell(&verdict);
         problems.extend(verdict.problems);

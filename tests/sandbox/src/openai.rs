@@ -16,6 +16,7 @@ const MODELS_CREATED: i64 = 1_735_689_600;
 enum Call {
     Complete,
     Models,
+    Model(String),
     Unknown,
 }
 
@@ -23,6 +24,7 @@ fn call(request: &Exchange) -> Call {
     match (request.method.as_str(), request.segments().as_slice()) {
         ("POST", ["v1", "chat", "completions"]) => Call::Complete,
         ("GET", ["v1", "models"]) => Call::Models,
+        ("GET", ["v1", "models", id]) => Call::Model((*id).to_owned()),
         _ => Call::Unknown,
     }
 }
@@ -31,6 +33,7 @@ pub(crate) fn route(request: &Exchange) -> Route {
     match call(request) {
         Call::Complete => completion_route(&request.json().unwrap_or_default()),
         Call::Models => Route::new("openai.list_models"),
+        Call::Model(_) => Route::new("openai.get_model"),
         Call::Unknown => Route::new("openai.unknown"),
     }
 }
@@ -47,6 +50,14 @@ pub(crate) fn answer(state: &mut State, request: &Exchange) -> Answer {
     match call(request) {
         Call::Complete => complete(&state.completion, request),
         Call::Models => Answer::json(200, models()),
+        Call::Model(id) => match MODELS.iter().find(|known| **known == id) {
+            Some(known) => Answer::json(200, model(known)),
+            None => {
+                let message =
+                    format!("The model '{id}' does not exist or you do not have access to it.");
+                error(404, "invalid_request_error", Some("model_not_found"), &message)
+            }
+        },
         Call::Unknown => {
             let message = format!("Invalid URL ({} {})", request.method, request.path);
             error(404, "invalid_request_error", None, &message)
@@ -70,10 +81,12 @@ pub(crate) fn failure(status: u16) -> Answer {
 }
 
 fn models() -> Value {
-    let data = MODELS.map(
-        |id| json!({"id": id, "object": "model", "created": MODELS_CREATED, "owned_by": "sandbox"}),
-    );
+    let data = MODELS.map(model);
     json!({"object": "list", "data": data})
+}
+
+fn model(id: &str) -> Value {
+    json!({"id": id, "object": "model", "created": MODELS_CREATED, "owned_by": "sandbox"})
 }
 
 fn complete(completion: &str, request: &Exchange) -> Answer {
