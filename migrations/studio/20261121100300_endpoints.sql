@@ -39,6 +39,7 @@ CREATE TABLE studio.delivery (
 );
 
 CREATE INDEX delivery_endpoint ON studio.delivery (workspace_id, endpoint_id, created_at);
+CREATE INDEX delivery_created ON studio.delivery (workspace_id, created_at);
 
 -- Every post and what came of it.
 CREATE TABLE studio.delivery_attempt (

@@ -219,3 +219,19 @@ async fn who_is_gone_is_told_nothing_more_and_what_was_told_can_be_told_again_by
     assert_eq!(heard.iter().filter(|(headers, _)| headers["webhook-id"] == id.as_str()).count(), 2);
     studio.finish().await;
 }
+
+#[tokio::test]
+async fn what_was_told_is_forgotten_after_thirty_days() {
+    let studio = Studio::new().await;
+    let listener = Listener::default();
+    endpoint(&studio, &listener.start().await, &[]).await;
+    for expected in [1, 2, 1] {
+        tell(&studio, StudioProvisioned).await;
+        studio.world.drain().await;
+        assert_eq!(studio.world.count("studio.delivery").await, expected);
+        assert_eq!(studio.world.count("studio.delivery_attempt").await, expected);
+        let days = if expected == 1 { 29 } else { 31 };
+        studio.world.clock.advance(Duration::from_secs(days * 24 * 3600)).await.unwrap();
+    }
+    studio.finish().await;
+}

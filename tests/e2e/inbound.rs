@@ -1,11 +1,12 @@
 //! What providers tell us, twice and in any order, ends the same; and what nobody could be given is given later.
 
-use autopilot_engine::WorkspaceId;
+use autopilot_engine::{NewJob, WorkspaceId};
 use autopilot_tests::Studio;
 use autopilot_workflows::state::contacts::{self, Person};
 use autopilot_workflows::state::messages::{self, State};
 use autopilot_workflows::state::workspaces;
 use autopilot_workflows::tenancy::Tenant;
+use autopilot_workflows::webhooks::forget::ForgetEvents;
 use autopilot_workflows::webhooks::{Delivery, Received, whatsapp};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -149,6 +150,29 @@ async fn what_nobody_could_be_given_is_given_as_soon_as_its_customer_is_known() 
     assert_eq!(studio.world.count("studio.inbox WHERE state <> 'processed'").await, 0);
     assert_eq!(payments(&studio, studio.workspace).await, ["in_1 invoice paid 9900"]);
     studio.finish().await;
+}
+
+#[tokio::test]
+async fn what_was_handled_long_ago_is_forgotten_and_what_waits_for_a_person_is_not() {
+    let studio = Studio::new().await;
+    let checkout = autopilot_sandbox::Checkout::new(studio.workspace.to_string());
+    let handled = studio.event_of(&checkout).await;
+    let ignored = event("evt_ignored", "plan.created", 0, json!({ "id": "plan_1" }));
+    let stuck =
+        event("evt_stuck", "invoice.paid", 0, json!({ "id": "in_1", "customer": "cus_unknown" }));
+    for event in [&handled, &ignored, &stuck] {
+        let _recorded = studio.receive(event).await;
+    }
+    studio.world.drain().await;
+    let forget = async |days: u64| {
+        studio.world.clock.advance(std::time::Duration::from_secs(days * 24 * 3600)).await.unwrap();
+        studio.world.add(NewJob::of(&ForgetEvents {}).unwrap()).await;
+        studio.world.drain().await;
+        studio.world.texts("SELECT event_id FROM studio.inbox ORDER BY event_id").await
+    };
+    assert_eq!(forget(29).await.len(), 3);
+    assert_eq!(forget(2).await, ["evt_stuck"]);
+    studio.world.close().await;
 }
 
 /// A delivery of WhatsApp's with one message or one status.

@@ -8,6 +8,7 @@ use autopilot_workflows::app::{self as workflows, App, Settings, WhatsAppLine};
 use autopilot_workflows::integrations::courier::{Courier, Targets};
 use autopilot_workflows::integrations::http::Pace;
 use autopilot_workflows::integrations::phone::Country;
+use autopilot_workflows::webhooks::forget::ForgetEvents;
 use autopilot_workflows::webhooks::gap_repair::RepairStripeGaps;
 use autopilot_workflows::webhooks::twilio_gaps::RepairTwilioGaps;
 use secrecy::{ExposeSecret, SecretString};
@@ -125,7 +126,9 @@ pub(crate) fn worker(config: &Config) -> Result<WorkerConfig, Fail> {
 pub(crate) fn known() -> Registry<App> {
     let stripe = Schedule::new("stripe-gaps", "*/10 * * * *", |_tick| RepairStripeGaps {});
     let twilio = Schedule::new("twilio-gaps", "7 * * * *", |_tick| RepairTwilioGaps::default());
+    let forget = Schedule::new("inbox-forget", "23 3 * * *", |_tick| ForgetEvents {});
     workflows::registry()
+        .schedule(forget.expect("a schedule that fires"))
         .schedule(stripe.expect("a schedule that fires"))
         .schedule(twilio.expect("a schedule that fires"))
 }

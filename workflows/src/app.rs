@@ -13,6 +13,7 @@ use crate::integrations::whatsapp::{PhoneNumberId, WabaId, WhatsApp};
 use crate::messages::SendMessage;
 use crate::outbound::Deliver;
 use crate::provisioning::{Provision, Settle};
+use crate::webhooks::forget::ForgetEvents;
 use crate::webhooks::gap_repair::RepairStripeGaps;
 use crate::webhooks::route_again::RouteAgain;
 use crate::webhooks::stripe_event::StripeEvent;
@@ -81,6 +82,7 @@ pub fn registry() -> Registry<App> {
         .register::<Settle>()
         .register::<StripeEvent>()
         .register::<RefreshSubscription>()
+        .register::<ForgetEvents>()
         .register::<RepairStripeGaps>()
         .register::<RouteAgain>()
         .register::<Deliver>()

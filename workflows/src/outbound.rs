@@ -31,6 +31,9 @@ pub use event_type::{EventType, UnknownEventType};
 /// After so long without any success an endpoint is told nothing more.
 const PATIENCE: TimeDelta = TimeDelta::days(5);
 
+/// How long it can be seen, and told again, what was told.
+const KEPT: TimeDelta = TimeDelta::days(30);
+
 /// How long one post has to try an endpoint before the next may: more than a post takes.
 const TRIAL: TimeDelta = TimeDelta::seconds(30);
 
@@ -52,6 +55,10 @@ pub async fn tell(
         .to_string();
     let mut tenant = Tenant::enter(&mut *conn, workspace).await?;
     let told = deliveries::tell(&mut tenant, event_type.name(), &body, now).await?;
+    if !told.is_empty() {
+        // Whoever adds one takes some of the old ones away: nobody else has to come by.
+        deliveries::forget(&mut tenant, now - KEPT).await?;
+    }
     tenant.finish().await?;
     deliver(conn, workspace, &told).await?;
     Ok(told.len())

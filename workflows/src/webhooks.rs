@@ -1,6 +1,7 @@
 //! What providers tell us: recorded first, in one transaction with the job that acts on it, then acted on.
 
 mod delivery;
+pub mod forget;
 pub mod gap_repair;
 pub mod replay;
 pub mod route_again;

@@ -129,6 +129,22 @@ pub async fn list(
     .await
 }
 
+/// Forgets at most a hundred deliveries that are older than this.
+///
+/// # Errors
+/// The database's.
+pub async fn forget(tenant: &mut Tenant<'_>, older_than: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "DELETE FROM studio.delivery WHERE workspace_id = $1 AND id = ANY (ARRAY(
+             SELECT id FROM studio.delivery WHERE workspace_id = $1 AND created_at < $2 ORDER BY created_at LIMIT 100))",
+        tenant.workspace().uuid(),
+        older_than
+    )
+    .execute(tenant.conn())
+    .await?;
+    Ok(())
+}
+
 /// Writes down how a post went.
 ///
 /// # Errors

@@ -217,3 +217,25 @@ pub async fn mark(
     .await?;
     Ok(updated.rows_affected() == 1)
 }
+
+/// Forgets at most `limit` of the events that were received longer ago than this and that nothing is to be done about. How many.
+///
+/// # Errors
+/// The database's.
+pub async fn forget(
+    conn: &mut PgConnection,
+    kept: Duration,
+    limit: u32,
+) -> Result<u64, sqlx::Error> {
+    let forgotten = sqlx::query!(
+        "DELETE FROM studio.inbox WHERE ctid = ANY (ARRAY(
+             SELECT ctid FROM studio.inbox
+             WHERE received_at < engine.now() - make_interval(secs => $1) AND state IN ('processed', 'ignored')
+             LIMIT $2))",
+        kept.as_secs_f64(),
+        i64::from(limit)
+    )
+    .execute(conn)
+    .await?;
+    Ok(forgotten.rows_affected())
+}
