@@ -27,7 +27,7 @@ WAITING ?= 2000
 STUDIOS ?= 200
 endif
 
-.PHONY: help demo test model examples pgmatrix pgbouncer failover contract storm bench bench-pure scale soak lint fmt sqlx sqlx-check deny ci
+.PHONY: help demo test model examples pgmatrix pgbouncer failover contract flood storm bench bench-pure scale soak lint fmt sqlx sqlx-check deny ci
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -70,6 +70,10 @@ contract: ## The adapters and the sandbox against the providers' official API de
 	@.ci/node-packages tests/contract/node $(STATE)/contract/node
 	@$(BUILD)
 	@$(BIN)/contract --node $(STATE)/contract/node --folder $(STATE)/contract
+
+flood: ## 100,000 signed webhooks, some twice, too early or forged, while workers handle them; 5 minutes. EVENTS=100000 CONNECTIONS=64
+	@$(BUILD)
+	@$(PRIVATE_PG) -- $(BIN)/flood --folder $(STATE)/flood --events $(or $(EVENTS),100000) --connections $(or $(CONNECTIONS),64)
 
 storm: ## The long storm: kill -9 and SIGSTOP over 1,000 workflows. FENCE=off must fail
 	@$(BUILD)

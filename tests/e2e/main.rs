@@ -17,6 +17,7 @@ mod endpoints_cli;
 mod enqueueing;
 mod events;
 mod failover;
+mod flood;
 mod forget;
 mod forks;
 mod gap_repair;

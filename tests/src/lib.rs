@@ -12,6 +12,7 @@
 mod delivery;
 mod desk;
 mod explain;
+pub mod flood;
 mod gate;
 mod inside;
 mod lab;

@@ -161,7 +161,7 @@ async fn deliver(sandbox: &Sandbox, http: &str, studios: &[WorkspaceId]) {
 
 /// Kills and pauses until every run has ended; how many an operator had to put back.
 async fn blow(fleet: &mut Fleet, pool: &PgPool, plan: &Plan, started: Instant) -> usize {
-    let mut random = Random(plan.seed | 1);
+    let mut random = Random::new(plan.seed | 1);
     let mut put_back = 0;
     while !all_ended(pool, plan.workflows).await {
         assert!(started.elapsed() < DEADLINE, "the storm is stuck after {DEADLINE:?}");
@@ -197,9 +197,15 @@ async fn put_back_dead(pool: &PgPool) -> usize {
 
 /// A small generator (xorshift), so that a seed replays the same storm.
 #[derive(Debug)]
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
+    /// The same numbers for the same seed.
+    pub(crate) const fn new(seed: u64) -> Self {
+        // It would stay at zero for ever.
+        Self(if seed == 0 { 1 } else { seed })
+    }
+
     fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -208,7 +214,7 @@ impl Random {
     }
 
     /// A number in `0..bound`.
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound.max(1)
     }
 }
