@@ -49,6 +49,7 @@ mod poison;
 mod pooler;
 mod progress;
 mod provision;
+mod provision_accounts;
 mod provision_crashes;
 mod provision_faults;
 mod provision_pace;

@@ -250,6 +250,15 @@ impl Studio {
         self.twilio(reqwest::Method::POST, &path, &[("VoiceUrl", voice_url)]).await;
     }
 
+    /// Somebody closes one of the Twilio accounts; its numbers are lost.
+    ///
+    /// # Panics
+    /// When there is no such account.
+    pub async fn close_account(&self, sid: &str) {
+        let path = format!("{sid}.json");
+        self.twilio(reqwest::Method::POST, &path, &[("Status", "closed")]).await;
+    }
+
     /// The secrets that are kept for the studio: subaccount's token, API key's secret, mailbox's password.
     ///
     /// # Panics

@@ -159,6 +159,11 @@ impl Sandbox {
         bundle.get("sid").and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 
+    /// Twilio forgets a closed subaccount, as it does after thirty days.
+    pub fn forget_account(&self, sid: &str) {
+        self.shared.state().twilio.forget_account(sid);
+    }
+
     /// Completes a checkout, and delivers its event where the checkout says so.
     ///
     /// # Errors

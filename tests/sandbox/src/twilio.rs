@@ -58,6 +58,11 @@ impl TwilioState {
         messages::come_in(self, sid, account, from, body);
     }
 
+    /// There is no such subaccount any more.
+    pub(crate) fn forget_account(&mut self, sid: &str) {
+        self.subaccounts.retain(|account| account.sid != sid);
+    }
+
     fn account(&self, sid: &str) -> Option<&Account> {
         std::iter::once(&self.main).chain(&self.subaccounts).find(|account| account.sid == sid)
     }

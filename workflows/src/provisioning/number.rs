@@ -162,8 +162,14 @@ async fn keep(at: &At<'_, App>, number: &Number) -> Result {
     };
     let mut tx = at.begin().await?;
     let mut tenant = Tenant::enter(&mut tx, at.workspace).await?;
+    // Another one is lost with the account that was closed, and Twilio may give it to somebody else: whoever reads our books must not
+    // take it for the studio's.
+    let lost = phone_numbers::forget_others(&mut tenant, &row.sid).await?;
     phone_numbers::upsert(&mut tenant, &row).await?;
     tenant.finish().await?;
     tx.commit().await?;
+    if lost > 0 {
+        tracing::warn!(workspace = %at.workspace, number = row.number, "the studio has another number: the one before is lost");
+    }
     Ok(())
 }

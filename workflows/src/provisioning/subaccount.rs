@@ -57,7 +57,12 @@ async fn kept(at: &At<'_, App>, vault: &Vault) -> Result<Option<TwilioAccount>> 
 async fn usable(twilio: &Twilio, kept: Option<&TwilioAccount>) -> Result<Option<Subaccount>> {
     let Some(kept) = kept else { return Ok(None) };
     let Ok(sid) = AccountSid::from_str(&kept.account_sid) else { return Ok(None) };
-    let account = twilio.subaccount(&sid).await?;
+    let account = match twilio.subaccount(&sid).await {
+        Ok(account) => account,
+        // Closed ones are deleted after thirty days.
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
     match account.status {
         AccountStatus::Active => Ok(Some(account)),
         AccountStatus::Closed => Ok(None),

@@ -66,3 +66,18 @@ pub async fn upsert(tenant: &mut Tenant<'_>, number: &PhoneNumber) -> Result<(),
     .await?;
     Ok(())
 }
+
+/// Forgets all numbers but this one; how many.
+///
+/// # Errors
+/// The database's.
+pub async fn forget_others(tenant: &mut Tenant<'_>, sid: &str) -> Result<u64, sqlx::Error> {
+    let forgotten = sqlx::query!(
+        "DELETE FROM studio.phone_number WHERE workspace_id = $1 AND sid <> $2",
+        tenant.workspace().uuid(),
+        sid
+    )
+    .execute(tenant.conn())
+    .await?;
+    Ok(forgotten.rows_affected())
+}
