@@ -1,6 +1,7 @@
 //! Studios' own programs are told what happens: signed, in the same words each time, and for days.
 
-use std::sync::{Arc, Mutex};
+mod listener;
+
 use std::time::Duration;
 
 use autopilot_tests::Studio;
@@ -9,57 +10,10 @@ use autopilot_workflows::outbound;
 use autopilot_workflows::outbound::EventType::{self, StudioProvisioned, SubscriptionChanged};
 use autopilot_workflows::state::{deliveries, endpoints};
 use autopilot_workflows::tenancy::Tenant;
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::routing::post;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// A status, and after how many seconds to come again.
-type Answer = (u16, Option<u32>);
-
-/// A program of a studio's, which answers as it is told.
-#[derive(Clone, Default)]
-struct Listener {
-    answers: Arc<Mutex<Vec<Answer>>>,
-    heard: Arc<Mutex<Vec<(HeaderMap, Bytes)>>>,
-}
-
-impl Listener {
-    /// Its address.
-    async fn start(&self) -> String {
-        let router = Router::new().route("/hook", post(hear)).with_state(self.clone());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        format!("http://{address}/hook")
-    }
-
-    /// How it answers the next ones; when none is left, with 200.
-    fn answer(&self, answers: &[Answer]) {
-        self.answers.lock().unwrap().extend(answers.iter().rev());
-    }
-
-    fn heard(&self) -> Vec<(HeaderMap, Bytes)> {
-        self.heard.lock().unwrap().clone()
-    }
-}
-
-async fn hear(
-    State(listener): State<Listener>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> (StatusCode, HeaderMap) {
-    listener.heard.lock().unwrap().push((headers, body));
-    let (status, wait) = listener.answers.lock().unwrap().pop().unwrap_or((200, None));
-    let mut answer = HeaderMap::new();
-    if let Some(wait) = wait {
-        answer.insert("retry-after", wait.into());
-    }
-    (StatusCode::from_u16(status).unwrap(), answer)
-}
+use listener::Listener;
 
 const SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz";
 const OTHER: &str = "whsec_YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4";
@@ -105,7 +59,7 @@ async fn an_event_is_told_once_it_is_committed_to_whoever_wants_it_and_signed() 
     let secrets = [Secret::parse(SECRET).unwrap()];
     let timestamp: i64 = text("webhook-timestamp").parse().unwrap();
     assert_eq!(text("webhook-signature"), sign(&text("webhook-id"), timestamp, &body, &secrets));
-    let said: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    let said: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(
         (&said["type"], &said["data"]["number"]),
         (&json!("subscription.changed"), &json!(7))
@@ -233,5 +187,41 @@ async fn what_was_told_is_forgotten_after_thirty_days() {
         let days = if expected == 1 { 29 } else { 31 };
         studio.world.clock.advance(Duration::from_secs(days * 24 * 3600)).await.unwrap();
     }
+    studio.finish().await;
+}
+
+#[tokio::test]
+async fn what_stripe_says_of_money_and_of_a_trials_end_is_told_once_and_only_if_it_is_news() {
+    let studio = Studio::paid().await;
+    let listener = Listener::default();
+    endpoint(&studio, &listener.start().await, &["trial.ending", "payment.changed"]).await;
+    let customer: String =
+        studio.world.value("SELECT stripe_customer_id FROM studio.workspace").await;
+    let event = |id: &str, kind: &str, at: i64, object: &Value| {
+        let mut object = object.clone();
+        object["customer"] = customer.as_str().into();
+        json!({ "id": id, "object": "event", "type": kind, "created": 1_800_000_000 + at, "data": { "object": object } })
+    };
+    let trial = |status| json!({ "id": "sub_1", "status": status, "trial_end": 1_800_100_000 });
+    let invoice =
+        json!({ "id": "in_1", "amount_due": 9900, "amount_paid": 9900, "currency": "eur" });
+    let ends = "customer.subscription.trial_will_end";
+    for event in [
+        event("evt_1", ends, 0, &trial("trialing")),
+        event("evt_1", ends, 0, &trial("trialing")),
+        event("evt_2", ends, 0, &trial("active")),
+        event("evt_3", "invoice.paid", 20, &invoice),
+        event("evt_4", "invoice.payment_failed", 10, &invoice),
+    ] {
+        let _enqueued_or_duplicate = studio.receive(&event).await;
+        studio.world.drain().await;
+    }
+    let told: Vec<Value> =
+        listener.heard().iter().map(|(_, body)| serde_json::from_slice(body).unwrap()).collect();
+    let told: Vec<_> = told.iter().map(|told| (&told["type"], &told["data"]["status"])).collect();
+    assert_eq!(
+        told,
+        [(&json!("trial.ending"), &Value::Null), (&json!("payment.changed"), &json!("paid"))]
+    );
     studio.finish().await;
 }

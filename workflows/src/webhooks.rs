@@ -6,6 +6,7 @@ pub mod gap_repair;
 pub mod replay;
 pub mod route_again;
 pub mod stripe;
+mod stripe_checkout;
 pub mod stripe_event;
 mod stripe_payment;
 pub mod stripe_refresh;

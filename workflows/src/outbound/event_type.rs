@@ -10,6 +10,8 @@ pub enum EventType {
     StudioProvisioned,
     /// What the studio's subscription is has changed: `subscription`, `status`, `price`, `current_period_end`.
     SubscriptionChanged,
+    /// The studio's trial ends soon: `subscription`, `trial_end` in seconds since 1970.
+    TrialEnding,
     /// An invoice, a payment beside the subscription, a refund or a dispute has come to another state: `object_id`, `kind`, `status`,
     /// `amount` in the currency's smallest unit, `currency`.
     PaymentChanged,
@@ -17,8 +19,12 @@ pub enum EventType {
 
 impl EventType {
     /// All there are.
-    pub const ALL: [Self; 3] =
-        [Self::StudioProvisioned, Self::SubscriptionChanged, Self::PaymentChanged];
+    pub const ALL: [Self; 4] = [
+        Self::StudioProvisioned,
+        Self::SubscriptionChanged,
+        Self::TrialEnding,
+        Self::PaymentChanged,
+    ];
 
     /// As it is posted.
     #[must_use]
@@ -26,6 +32,7 @@ impl EventType {
         match self {
             Self::StudioProvisioned => "studio.provisioned",
             Self::SubscriptionChanged => "subscription.changed",
+            Self::TrialEnding => "trial.ending",
             Self::PaymentChanged => "payment.changed",
         }
     }

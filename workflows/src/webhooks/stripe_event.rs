@@ -9,19 +9,19 @@ use autopilot_engine::{
     At, Class, Failure, Job, NewJob, Result, Retry, Run, Stop, WorkspaceId, enqueue,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::stripe_refresh::RefreshSubscription;
 use super::stripe_route::{Routed, route};
-use super::{route_again, stripe_payment};
+use super::{stripe_checkout, stripe_payment};
 use crate::app::App;
 use crate::fail::unwritten;
 use crate::integrations::stripe::Stripe;
-use crate::provisioning::{payment_changed, trigger};
+use crate::outbound::{self, EventType};
+use crate::provisioning::payment_changed;
 use crate::state::inbox::{self, Event, EventState, Mark};
 use crate::state::provider::Provider;
-use crate::state::workspaces::{self, BindError};
 
 /// Acts on one event of the inbox.
 #[derive(Debug, Serialize, Deserialize)]
@@ -47,6 +47,8 @@ pub(super) enum About {
     Dispute,
 }
 
+const TRIAL_WILL_END: &str = "customer.subscription.trial_will_end";
+
 /// The types of events that something is done for. Stripe is asked for at most twenty at a time.
 pub(super) const TYPES: [(&str, About); 17] = [
     ("checkout.session.completed", About::Checkout),
@@ -56,7 +58,7 @@ pub(super) const TYPES: [(&str, About); 17] = [
     ("customer.subscription.deleted", About::Subscription),
     ("customer.subscription.paused", About::Subscription),
     ("customer.subscription.resumed", About::Subscription),
-    ("customer.subscription.trial_will_end", About::Subscription),
+    (TRIAL_WILL_END, About::Subscription),
     ("invoice.paid", About::Invoice),
     ("invoice.payment_failed", About::Invoice),
     ("invoice.payment_action_required", About::Invoice),
@@ -190,12 +192,19 @@ async fn do_for(
     let Some(about) = About::of(&event.event_type) else { return Ok(Ok(())) };
     match about {
         About::Checkout => {
-            if let Err(reason) = checkout(&mut *conn, workspace, object, &event.event_id).await? {
+            if let Err(reason) =
+                stripe_checkout::act(&mut *conn, workspace, object, &event.event_id).await?
+            {
                 return Ok(Err(reason));
             }
             changed(conn, workspace).await?;
         }
-        About::Subscription => changed(conn, workspace).await?,
+        About::Subscription => {
+            if event.event_type == TRIAL_WILL_END {
+                trial_ending(&mut *conn, workspace, object).await?;
+            }
+            changed(conn, workspace).await?;
+        }
         About::Invoice => {
             stripe_payment::keep(&mut *conn, workspace, about, event, object).await?;
             changed(conn, workspace).await?;
@@ -215,33 +224,14 @@ async fn changed(conn: &mut PgConnection, workspace: WorkspaceId) -> Result {
     Ok(())
 }
 
-/// A checkout that is paid binds the customer and starts the provisioning; one that is not waits for its payment.
-async fn checkout(
-    conn: &mut PgConnection,
-    workspace: WorkspaceId,
-    session: &Value,
-    event: &str,
-) -> Result<std::result::Result<(), String>> {
-    let Some(customer) = text(session, "/customer") else {
-        return Ok(
-            Err("the checkout session has no customer; a subscription needs one".to_owned()),
-        );
-    };
-    match workspaces::bind_customer(&mut *conn, workspace, customer).await {
-        Ok(()) => {}
-        Err(BindError::Database(error)) => return Err(error.into()),
-        Err(
-            error @ (BindError::NoWorkspace { .. }
-            | BindError::OtherCustomer { .. }
-            | BindError::OtherWorkspace { .. }),
-        ) => return Ok(Err(error.to_string())),
+/// Stripe says so three days before, but also when a trial is ended at once: then nobody needs to be reminded.
+async fn trial_ending(conn: &mut PgConnection, workspace: WorkspaceId, object: &Value) -> Result {
+    if text(object, "/status") == Some("trialing") {
+        let data =
+            json!({ "subscription": object.get("id"), "trial_end": object.get("trial_end") });
+        outbound::tell(conn, workspace, EventType::TrialEnding, &data).await.map_err(unwritten)?;
     }
-    // What came before may be of this customer.
-    route_again(&mut *conn).await.map_err(unwritten)?;
-    if matches!(text(session, "/payment_status"), Some("paid" | "no_payment_required")) {
-        trigger(conn, workspace, Some(event)).await.map_err(unwritten)?;
-    }
-    Ok(Ok(()))
+    Ok(())
 }
 
 /// The text at a place of a JSON value.
