@@ -63,6 +63,20 @@ impl Class {
             | Self::UnknownOutcome => false,
         }
     }
+
+    /// Whether it is a sign that the other side is out of order: what a circuit breaker counts. Whoever asks us to slow down is there, and
+    /// so is whoever refuses us.
+    #[must_use]
+    pub const fn is_outage(&self) -> bool {
+        match self {
+            Self::TransientNetwork | Self::IntegrationOffline => true,
+            Self::RateLimited { .. }
+            | Self::ThirdPartyAuthFailed
+            | Self::ConfigurationError
+            | Self::ProvisioningError
+            | Self::UnknownOutcome => false,
+        }
+    }
 }
 
 impl fmt::Display for Class {

@@ -4,7 +4,7 @@ mod listener;
 
 use std::time::Duration;
 
-use autopilot_tests::Studio;
+use autopilot_tests::{Studio, eventually};
 use autopilot_workflows::integrations::courier::{Secret, sign};
 use autopilot_workflows::outbound;
 use autopilot_workflows::outbound::EventType::{self, StudioProvisioned, SubscriptionChanged};
@@ -144,6 +144,30 @@ async fn an_endpoint_that_fails_in_a_row_is_left_alone_for_a_while_and_after_day
     studio.world.drain_all().await;
     assert_eq!(listener.heard().len(), before);
     studio.world.close().await;
+}
+
+#[tokio::test]
+async fn what_waits_for_an_endpoint_is_told_as_soon_as_one_trial_has_gone_well() {
+    let studio = Studio::new().await;
+    let (world, listener) = (&studio.world, Listener::default());
+    endpoint(&studio, &listener.start().await, &[]).await;
+    listener.answer(&[(500, None); 5]);
+    world.clock.freeze().await.unwrap(); // So that nothing is tried again before it is to be.
+    for _ in 0..5 {
+        tell(&studio, StudioProvisioned).await;
+        world.drain().await;
+    }
+    world.clock.advance(Duration::from_secs(3600)).await.unwrap();
+    let held = listener.gate.lock().await;
+    let let_go = async {
+        let waiting = "engine.job WHERE run_at > engine.now()";
+        eventually("one tries, four wait", async || world.count(waiting).await == 4).await;
+        drop(held);
+    };
+    tokio::join!(world.drain(), let_go);
+    assert_eq!(world.count("studio.delivery WHERE delivered_at IS NULL").await, 0);
+    assert_eq!(listener.heard().len(), 5 + 5);
+    studio.finish().await;
 }
 
 #[tokio::test]

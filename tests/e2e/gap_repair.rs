@@ -2,8 +2,10 @@
 
 use autopilot_engine::NewJob;
 use autopilot_tests::Studio;
-use autopilot_workflows::webhooks::gap_repair::RepairStripeGaps;
-use autopilot_workflows::webhooks::twilio_gaps::RepairTwilioGaps;
+use autopilot_workflows::state::provider::Provider;
+use autopilot_workflows::state::routes::{self, Name};
+use autopilot_workflows::webhooks::account_gaps::RepairAccountGaps;
+use autopilot_workflows::webhooks::stripe_gaps::RepairStripeGaps;
 use chrono::{Duration, Utc};
 use serde_json::{Value, json};
 
@@ -16,6 +18,10 @@ fn invoice(number: i64, age: Duration) -> Value {
         "id": format!("evt_{number}"), "object": "event", "type": "invoice.paid", "created": at,
         "data": { "object": { "id": format!("in_{number}"), "amount_paid": 9900, "currency": "eur" } },
     })
+}
+
+const fn accounts(provider: Provider) -> RepairAccountGaps {
+    RepairAccountGaps { provider, after: None }
 }
 
 async fn repair(studio: &Studio) -> String {
@@ -93,7 +99,7 @@ async fn a_message_that_twilio_could_not_post_comes_in_once_for_its_studio() {
     studio.sandbox.come_in(&sid('a'), &account, "+491701234567", "Hallo, 1+1 & 💪");
     studio.sandbox.come_in(&sid('b'), &account, "+491701234567", "Noch da?");
     for _ in 0..2 {
-        studio.world.add(NewJob::of(&RepairTwilioGaps::default()).unwrap()).await;
+        studio.world.add(NewJob::of(&accounts(Provider::Twilio)).unwrap()).await;
         studio.world.drain().await;
     }
     let events = "SELECT concat_ws(' ', event_id, event_type, state, workspace_id) FROM studio.inbox WHERE provider = 'twilio' ORDER BY 1";
@@ -104,5 +110,47 @@ async fn a_message_that_twilio_could_not_post_comes_in_once_for_its_studio() {
         "studio.inbox_gap WHERE provider = 'twilio' AND account = '{account}' AND found = 2 AND found_last = 0"
     );
     assert_eq!(studio.world.count(&gap).await, 1);
+    studio.finish().await;
+}
+
+#[tokio::test]
+async fn what_happened_on_a_connected_account_comes_in_for_its_studio_and_is_none_of_ours() {
+    let studio = Studio::new().await;
+    let mut conn = studio.world.connect().await;
+    let name = Name::Account(Provider::Stripe, "acct_1");
+    assert_eq!(routes::claim(&mut conn, name, studio.workspace).await.unwrap(), studio.workspace);
+    let of_account = |mut event: Value| {
+        event["account"] = "acct_1".into();
+        event
+    };
+    let checkout = json!({
+        "id": "evt_member", "object": "event", "type": "checkout.session.completed", "created": Utc::now().timestamp(),
+        "data": { "object": {
+            "id": "cs_1", "customer": "cus_member", "payment_status": "paid", "client_reference_id": studio.workspace,
+        } },
+    });
+    studio.sandbox.happen(of_account(checkout));
+    studio.sandbox.happen(of_account(invoice(7, Duration::minutes(5))));
+    assert_eq!(repair(&studio).await, r#"{"found": 0}"#, "our own record does not have them");
+    for _ in 0..2 {
+        studio.world.add(NewJob::of(&accounts(Provider::Stripe)).unwrap()).await;
+        studio.world.drain().await;
+    }
+    let events =
+        "SELECT concat_ws(' ', event_type, state, workspace_id) FROM studio.inbox ORDER BY 1";
+    let expected = ["checkout.session.completed", "invoice.paid"]
+        .map(|kind| format!("{kind} processed {}", studio.workspace));
+    assert_eq!(studio.world.texts(events).await, expected);
+    assert_eq!(studio.world.count("studio.payment WHERE object_id = 'in_7'").await, 1);
+    // A member has paid the studio, not the studio us.
+    assert_eq!(studio.world.count("engine.run WHERE kind = 'studio.provision'").await, 0);
+    assert_eq!(
+        studio.world.count("studio.workspace WHERE stripe_customer_id IS NOT NULL").await,
+        0
+    );
+    assert_eq!(
+        studio.world.count("studio.inbox_gap WHERE account = 'acct_1' AND found = 2").await,
+        1
+    );
     studio.finish().await;
 }

@@ -75,4 +75,5 @@ mod unique;
 mod vacuum;
 mod waiting;
 mod webhooks;
+mod whatsapp_events;
 mod written_schedules;

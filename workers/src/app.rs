@@ -8,9 +8,10 @@ use autopilot_workflows::app::{self as workflows, App, Settings, WhatsAppLine};
 use autopilot_workflows::integrations::courier::{Courier, Targets};
 use autopilot_workflows::integrations::http::Pace;
 use autopilot_workflows::integrations::phone::Country;
+use autopilot_workflows::state::provider::Provider;
+use autopilot_workflows::webhooks::account_gaps::RepairAccountGaps;
 use autopilot_workflows::webhooks::forget::ForgetEvents;
-use autopilot_workflows::webhooks::gap_repair::RepairStripeGaps;
-use autopilot_workflows::webhooks::twilio_gaps::RepairTwilioGaps;
+use autopilot_workflows::webhooks::stripe_gaps::RepairStripeGaps;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
@@ -125,11 +126,15 @@ pub(crate) fn worker(config: &Config) -> Result<WorkerConfig, Fail> {
 #[expect(clippy::expect_used, reason = "the texts are ours, and every start reads them")]
 pub(crate) fn known() -> Registry<App> {
     let stripe = Schedule::new("stripe-gaps", "*/10 * * * *", |_tick| RepairStripeGaps {});
-    let twilio = Schedule::new("twilio-gaps", "7 * * * *", |_tick| RepairTwilioGaps::default());
+    let accounts = |provider| RepairAccountGaps { provider, after: None };
+    let connected =
+        Schedule::new("stripe-account-gaps", "37 * * * *", move |_tick| accounts(Provider::Stripe));
+    let twilio = Schedule::new("twilio-gaps", "7 * * * *", move |_tick| accounts(Provider::Twilio));
     let forget = Schedule::new("inbox-forget", "23 3 * * *", |_tick| ForgetEvents {});
     workflows::registry()
         .schedule(forget.expect("a schedule that fires"))
         .schedule(stripe.expect("a schedule that fires"))
+        .schedule(connected.expect("a schedule that fires"))
         .schedule(twilio.expect("a schedule that fires"))
 }
 

@@ -13,13 +13,14 @@ use crate::integrations::whatsapp::{PhoneNumberId, WabaId, WhatsApp};
 use crate::messages::SendMessage;
 use crate::outbound::Deliver;
 use crate::provisioning::{Provision, Settle};
+use crate::webhooks::account_gaps::RepairAccountGaps;
 use crate::webhooks::forget::ForgetEvents;
-use crate::webhooks::gap_repair::RepairStripeGaps;
 use crate::webhooks::route_again::RouteAgain;
 use crate::webhooks::stripe_event::StripeEvent;
+use crate::webhooks::stripe_gaps::{RepairStripeGap, RepairStripeGaps};
 use crate::webhooks::stripe_refresh::RefreshSubscription;
 use crate::webhooks::twilio_event::TwilioEvent;
-use crate::webhooks::twilio_gaps::{RepairTwilioGap, RepairTwilioGaps};
+use crate::webhooks::twilio_gaps::RepairTwilioGap;
 use crate::webhooks::whatsapp_event::WhatsAppEvent;
 
 /// The world of a workflow. What is not configured is absent, and the steps that need it are skipped with a word.
@@ -87,7 +88,8 @@ pub fn registry() -> Registry<App> {
         .register::<RouteAgain>()
         .register::<Deliver>()
         .register::<SendMessage>()
-        .register::<RepairTwilioGaps>()
+        .register::<RepairStripeGap>()
+        .register::<RepairAccountGaps>()
         .register::<RepairTwilioGap>()
         .register::<TwilioEvent>()
         .register::<WhatsAppEvent>()

@@ -1,13 +1,14 @@
 //! What providers tell us: recorded first, in one transaction with the job that acts on it, then acted on.
 
+pub mod account_gaps;
 mod delivery;
 pub mod forget;
-pub mod gap_repair;
 pub mod replay;
 pub mod route_again;
 pub mod stripe;
 mod stripe_checkout;
 pub mod stripe_event;
+pub mod stripe_gaps;
 mod stripe_payment;
 pub mod stripe_refresh;
 mod stripe_route;

@@ -19,7 +19,7 @@ pub(crate) async fn exercise(sandbox: &Sandbox, rig: &Rig) -> Result<Vec<String>
     course.both("payer_of", async || stripe.payer_of("ch_contract").await).await;
     let types = ["checkout.session.completed", "invoice.paid"];
     let since = chrono::DateTime::UNIX_EPOCH;
-    course.both("events", async || stripe.events(&types, since, None).await).await;
+    course.both("events", async || stripe.events(&types, since, None, None).await).await;
     course.both("subscriptions", async || stripe.subscriptions(customer).await).await;
     Ok(course.problems)
 }

@@ -15,6 +15,8 @@ pub(super) type Answer = (u16, Option<u32>);
 #[derive(Clone, Default)]
 pub(super) struct Listener {
     answers: Arc<Mutex<Vec<Answer>>>,
+    /// Whoever holds it keeps all answers back.
+    pub(super) gate: Arc<tokio::sync::Mutex<()>>,
     heard: Arc<Mutex<Vec<(HeaderMap, Bytes)>>>,
 }
 
@@ -44,6 +46,7 @@ async fn hear(
     body: Bytes,
 ) -> (StatusCode, HeaderMap) {
     listener.heard.lock().unwrap().push((headers, body));
+    drop(listener.gate.lock().await);
     let (status, wait) = listener.answers.lock().unwrap().pop().unwrap_or((200, None));
     let mut answer = HeaderMap::new();
     if let Some(wait) = wait {

@@ -211,7 +211,21 @@ fn list_subscriptions(stripe: &StripeState, request: &Exchange) -> Answer {
 fn list_events(stripe: &StripeState, request: &Exchange) -> Answer {
     let types: Vec<&str> = (0..20).map_while(|at| request.query(&format!("types[{at}]"))).collect();
     let since = request.query("created[gte]").and_then(|since| since.parse::<i64>().ok());
-    page("/v1/events", &stripe.events, request, |event| {
+    // A connected account has a record of its own, which does not repeat whose it is.
+    let account = request.header("stripe-account");
+    let own: Vec<Value> = stripe
+        .events
+        .iter()
+        .filter(|event| text(event, "/account") == account)
+        .cloned()
+        .map(|mut event| {
+            if let Some(fields) = event.as_object_mut() {
+                fields.remove("account");
+            }
+            event
+        })
+        .collect();
+    page("/v1/events", &own, request, |event| {
         let kind = text(event, "/type").unwrap_or_default();
         let created = event.get("created").and_then(Value::as_i64).unwrap_or_default();
         request.query("type").is_none_or(|wanted| kind == wanted)

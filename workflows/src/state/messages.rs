@@ -103,7 +103,7 @@ pub async fn intend(
     get(tenant, id).await?.ok_or(sqlx::Error::RowNotFound)
 }
 
-/// The message has come so far, if that is farther than it had; its WhatsApp id is written down in any case. Whether anything was.
+/// The message has come so far, if that is farther than it had, and WhatsApp names it so. Whether it was.
 ///
 /// # Errors
 /// The database's.
@@ -115,12 +115,8 @@ pub async fn come_to(
     failure: Option<&Value>,
 ) -> Result<bool, sqlx::Error> {
     let changed = sqlx::query!(
-        "UPDATE studio.message
-         SET message_id = coalesce(message_id, $4),
-             state = CASE WHEN studio.message_rank($3) > studio.message_rank(state) THEN $3 ELSE state END,
-             failure = CASE WHEN studio.message_rank($3) > studio.message_rank(state) THEN $5 ELSE failure END
-         WHERE workspace_id = $1 AND id = $2
-           AND (studio.message_rank($3) > studio.message_rank(state) OR message_id IS NULL AND $4::text IS NOT NULL)",
+        "UPDATE studio.message SET message_id = coalesce(message_id, $4), state = $3, failure = $5
+         WHERE workspace_id = $1 AND id = $2 AND studio.message_rank($3) > studio.message_rank(state)",
         tenant.workspace().uuid(),
         id,
         state as State,

@@ -152,7 +152,8 @@ async fn act(
     let routed = match routed {
         Routed::FindPayer { charge } => return Ok(Left::FindPayer { charge }),
         Routed::To(workspace) => {
-            do_for(&mut *conn, workspace, &event, &object).await?.map(|()| workspace)
+            let is_ours = account.is_none();
+            do_for(&mut *conn, workspace, &event, &object, is_ours).await?.map(|()| workspace)
         }
         Routed::Nobody(reason) => Err(reason),
     };
@@ -182,15 +183,21 @@ fn other_mode(event: &Value, live: Option<bool>) -> Option<&'static str> {
     }
 }
 
-/// What the event asks of its workspace; or why it is not that workspace's after all.
+/// What the event asks of its workspace, `is_ours` unless a connected account sent it; or why it is not that workspace's after all.
 async fn do_for(
     conn: &mut PgConnection,
     workspace: WorkspaceId,
     event: &Event,
     object: &Value,
+    is_ours: bool,
 ) -> Result<std::result::Result<(), String>> {
     let Some(about) = About::of(&event.event_type) else { return Ok(Ok(())) };
     match about {
+        // On its connected account a studio sells to its own members: that is not what it pays us for.
+        About::Checkout | About::Subscription if !is_ours => {}
+        About::Invoice if !is_ours => {
+            stripe_payment::keep(conn, workspace, about, event, object).await?;
+        }
         About::Checkout => {
             if let Err(reason) =
                 stripe_checkout::act(&mut *conn, workspace, object, &event.event_id).await?

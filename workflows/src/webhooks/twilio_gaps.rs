@@ -1,10 +1,10 @@
-//! Gap repair at Twilio: messages that came in and could not be posted to us are asked for, account by account. Calls and statuses are
-//! over by then: nobody acts on those.
+//! Gap repair at Twilio: messages that came in and could not be posted to us are asked for. Calls and statuses are over by then: nobody
+//! acts on those.
 
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use autopilot_engine::{At, Job, NewJob, Result, Retry, Run, Step, Stop, Unique, WorkspaceId};
+use autopilot_engine::{At, Job, Result, Retry, Run, Step, Stop, Unique, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use url::form_urlencoded;
@@ -14,48 +14,8 @@ use super::twilio::{self, Endpoint, Form};
 use crate::app::App;
 use crate::fail::unwritten;
 use crate::integrations::twilio::{AccountSid, Inbound, Twilio};
+use crate::state::gaps;
 use crate::state::provider::Provider;
-use crate::state::{gaps, routes};
-
-/// Asks Twilio about each account that belongs to a studio.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub struct RepairTwilioGaps {
-    /// Only those after this one.
-    #[serde(default)]
-    pub after: Option<String>,
-}
-
-/// So many accounts at a time.
-const PAGE: u32 = 500;
-
-impl Job for RepairTwilioGaps {
-    type App = App;
-    const KIND: &'static str = "twilio.repair_gaps";
-    const QUEUE: &'static str = super::QUEUE;
-    const RETRY: Retry = Retry::exponential(Duration::from_secs(10)).retries(6);
-
-    fn unique(&self) -> Option<Unique> {
-        Some(Unique::key(format!("after {}", self.after.as_deref().unwrap_or_default())))
-    }
-
-    async fn run(&self, run: &mut Run<'_, App>) -> Result {
-        let after = self.after.clone().unwrap_or_default();
-        let found: Vec<(String, WorkspaceId)> = run
-            .transact("list", async |tx| {
-                Ok(routes::accounts(tx, Provider::Twilio, &after, PAGE).await?)
-            })
-            .await?;
-        let is_full = u32::try_from(found.len()).is_ok_and(|found| found == PAGE);
-        let last = found.last().map(|(account, _)| account.clone()).filter(|_| is_full);
-        for (account, workspace) in found {
-            run.enqueue(NewJob::of(&RepairTwilioGap { workspace, account }).map_err(unwritten)?);
-        }
-        if last.is_some() {
-            run.enqueue(NewJob::of(&Self { after: last }).map_err(unwritten)?);
-        }
-        Ok(())
-    }
-}
 
 /// Asks Twilio about one account.
 #[derive(Debug, Serialize, Deserialize)]

@@ -107,13 +107,10 @@ async fn an_answer_is_read_as_far_as_it_tells_something_and_no_redirect_is_follo
             let mut request = vec![0; 4096];
             let read = stream.read(&mut request).await.unwrap();
             asked.push(String::from_utf8_lossy(&request[..read]).into_owned());
-            let body = "x".repeat(200_000);
-            let answer = format!(
-                "HTTP/1.1 {head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-                body.len()
-            );
-            // Whoever stops reading hangs up.
-            drop(stream.write_all(answer.as_bytes()).await);
+            let answer = format!("HTTP/1.1 {head}\r\nContent-Length: 9000000000\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            // Whoever stops reading hangs up; who does not would read for hours.
+            while stream.write_all(&[b'x'; 65_536]).await.is_ok() {}
         }
         asked
     };

@@ -46,7 +46,7 @@ struct Named {
 
 impl Stripe {
     /// A page of the events of these types (twenty at most) that happened at `since` or later, the newest first; `after` is the last one
-    /// of the page before.
+    /// of the page before. Of our own account, or of a connected one, whose events stand in its own record only.
     ///
     /// # Errors
     ///
@@ -56,10 +56,12 @@ impl Stripe {
         types: &[&str],
         since: DateTime<Utc>,
         after: Option<&str>,
+        account: Option<&str>,
     ) -> Result<EventPage, StripeError> {
         let mut request = RequestBuilder::new(StripeMethod::Get, "/events");
         request.query = Some(query(types, since, after));
-        let body = self.call(request, Options::default()).await?;
+        let options = Options { account: account.map(Into::into), ..Options::default() };
+        let body = self.call(request, options).await?;
         read(&body).map_err(|error| StripeError::Unreadable {
             problem: Unreadable::from(&error).to_string(),
             access: Access::Read,

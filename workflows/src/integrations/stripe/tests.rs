@@ -124,6 +124,8 @@ async fn every_row_of_the_error_table_has_its_class_and_effect() {
         let (_server, stripe) = stripe([refusal(status, headers, kind, code, param)]).await;
         let error = post(&stripe).await.unwrap_err();
         assert_eq!((error.class(), error.effect()), (class, effect), "{status} {code:?}");
+        let counts = class == offline || class == network;
+        assert_eq!(error.class().is_outage(), counts, "{status}: does a breaker count it?");
         assert_eq!(error.code(), format!("stripe_{}", code.unwrap_or(kind)));
         assert_eq!(
             error.action().is_some(),

@@ -63,6 +63,12 @@ pub enum TwilioError {
         /// Whether the call could change anything.
         access: Access,
     },
+    /// What follows a page is said to be elsewhere than at the same account.
+    #[error("Twilio did not {operation} to the end: the next page is not one of the same account")]
+    Page {
+        /// What we wanted.
+        operation: &'static str,
+    },
     /// The balance is not a decimal number.
     #[error("Twilio's balance is not a decimal number")]
     Balance,
@@ -127,7 +133,9 @@ impl TwilioError {
                 Diagnosis::new(Class::IntegrationOffline, "twilio_unreadable")
                     .effect(access.if_executed())
             }
-            Self::Balance => Diagnosis::new(Class::IntegrationOffline, "twilio_unreadable"),
+            Self::Balance | Self::Page { .. } => {
+                Diagnosis::new(Class::IntegrationOffline, "twilio_unreadable")
+            }
             Self::MainAccount { .. } => {
                 Diagnosis::new(Class::IntegrationOffline, "twilio_account_inactive")
                     .action(ACCOUNT_INACTIVE)

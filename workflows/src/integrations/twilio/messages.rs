@@ -88,9 +88,13 @@ impl Twilio {
             body: message.body.unwrap_or_default(),
             sent_at: message.date_sent,
         });
-        // Only on the same account: an answer must not send us elsewhere with our credentials.
+        // An answer must not send us elsewhere with our credentials; and what it says to follow must not be left out in silence.
         let own = format!("/2010-04-01/Accounts/{account}/Messages.json?");
-        let next = next_page_uri.filter(|path| path.starts_with(&own)).map(NextPage);
+        let next = match next_page_uri.filter(|path| !path.is_empty()) {
+            Some(path) if path.starts_with(&own) => Some(NextPage(path)),
+            Some(_) => return Err(TwilioError::Page { operation: "list the messages" }),
+            None => None,
+        };
         Ok(MessagePage { inbound: inbound.collect(), next })
     }
 }

@@ -99,6 +99,7 @@ async fn every_code_of_the_error_table_has_its_class_and_effect() {
             twilio([Reply::new(status, &[("retry-after", "2")], body.to_string())]).await;
         let error = twilio.create_subaccount(NAME).await.unwrap_err();
         assert_eq!((error.class(), error.effect()), (class, effect), "{error}");
+        assert_eq!(error.class().is_outage(), class == offline, "{code}: does a breaker count it?");
         assert_eq!(error.code(), format!("twilio_{code}"));
         let acts = !class.retries() || [20005, 10001, 90010].contains(&code);
         assert_eq!(error.action().is_some(), acts, "{code}: what should the operator do?");

@@ -55,6 +55,11 @@ async fn every_code_of_the_error_table_has_its_class() {
             let (_server, whatsapp) = whatsapp([refusal(400, code)]).await;
             let error = whatsapp.subscribe_app(&waba()).await.unwrap_err();
             assert_eq!((error.class(), error.effect()), (class, Effect::None), "{code}");
+            assert_eq!(
+                error.class().is_outage(),
+                class == offline,
+                "{code}: does a breaker count it?"
+            );
             assert_eq!(error.code(), format!("whatsapp_{code}"));
             assert!(
                 class.retries() || error.action().is_some(),
