@@ -93,7 +93,7 @@ async fn run(arguments: &Arguments) -> Result<bool, Problem> {
     }
     let compared = signatures::compare(&arguments.node, &arguments.signatures).await?;
     println!(
-        "signatures: {} verdicts of the providers' libraries compared, {} signatures of the sandbox are taken by them",
+        "signatures: {} verdicts of the providers' libraries compared, {} signatures of the sandbox and of ours are taken by them",
         compared.recorded, compared.taken
     );
     problems.extend(compared.problems);

@@ -1,12 +1,14 @@
 //! Webhook signatures against the providers' own libraries.
 //!
 //! What those make and take is recorded, so that the process's tests need no library: here it is made anew, and what the sandbox
-//! signs is given to them.
+//! signs is given to them. What we sign for studios' endpoints goes to the library of Standard Webhooks.
 
 use std::path::Path;
 use std::process::Stdio;
 
 use autopilot_sandbox::sign;
+use autopilot_workflows::integrations::courier::{self, Secret};
+use chrono::Utc;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
@@ -24,7 +26,7 @@ const NOW: i64 = 1_800_000_000;
 pub(crate) struct Compared {
     /// How many verdicts of the libraries are recorded, and were compared with what they say now.
     pub(crate) recorded: usize,
-    /// How many signatures of the sandbox the libraries took.
+    /// How many signatures, the sandbox's and ours, the libraries took.
     pub(crate) taken: usize,
     pub(crate) problems: Vec<String>,
 }
@@ -43,14 +45,14 @@ pub(crate) async fn compare(folder: &Path, record: &Path) -> Result<Compared, Pr
     let count = |cases: &Value| cases.as_array().map_or(0, Vec::len);
     let recorded = verdicts.as_object().into_iter().flatten().map(|(_, cases)| count(cases)).sum();
 
-    let ours = deliveries();
+    let ours = [deliveries(), told()?].concat();
     let all: Vec<Value> = ours.iter().cloned().chain(ours.iter().cloned().map(changed)).collect();
     let verdicts: Vec<bool> =
         serde_json::from_str(&run(folder, &["check"], &Value::from(all).to_string()).await?)?;
     let (right, wrong) = verdicts.split_at_checked(ours.len()).ok_or("too few verdicts")?;
     for ((delivery, taken), changed_is_taken) in ours.iter().zip(right).zip(wrong) {
         if !taken {
-            problems.push(format!("the library refuses what the sandbox signed: {delivery}"));
+            problems.push(format!("the library refuses what was signed: {delivery}"));
         }
         if *changed_is_taken {
             problems.push(format!("the library takes another body than was signed: {delivery}"));
@@ -76,6 +78,24 @@ fn deliveries() -> Vec<Value> {
         twilio("https://studio.example/webhooks/twilio/sms?workspace=1"),
         twilio("https://studio.example:8443/webhooks/twilio/sms"),
     ]
+}
+
+/// What we sign for an endpoint: with its secret, and while it changes over with both, as who knows either sees it.
+fn told() -> Result<Vec<Value>, Problem> {
+    let (new, old) =
+        ("whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz", "whsec_YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4");
+    let (now, body) =
+        (Utc::now().timestamp(), r#"{"type":"studio.provisioned","data":{"name":"Müller 💪"}}"#);
+    let told = |secrets: &[&str], key: &str| {
+        let secrets: Vec<Secret> =
+            secrets.iter().map(|secret| Secret::parse(secret)).collect::<Result<_, _>>()?;
+        let headers = json!({
+            "webhook-id": "msg_1", "webhook-timestamp": now.to_string(),
+            "webhook-signature": courier::sign("msg_1", now, body.as_bytes(), &secrets),
+        });
+        Ok(json!({"provider": "standard", "body": body, "headers": headers, "key": key}))
+    };
+    [told(&[new], new), told(&[new, old], new), told(&[new, old], old)].into_iter().collect()
 }
 
 /// The same with another body.
