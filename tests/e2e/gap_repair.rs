@@ -98,6 +98,7 @@ async fn a_message_that_twilio_could_not_post_comes_in_once_for_its_studio() {
     let sid = |digit: char| format!("SM{}", digit.to_string().repeat(32));
     studio.sandbox.come_in(&sid('a'), &account, "+491701234567", "Hallo, 1+1 & 💪");
     studio.sandbox.come_in(&sid('b'), &account, "+491701234567", "Noch da?");
+    studio.sandbox.go_out(&sid('c'), &account, "+15005550006", "Von uns");
     for _ in 0..2 {
         studio.world.add(NewJob::of(&accounts(Provider::Twilio)).unwrap()).await;
         studio.world.drain().await;
@@ -126,7 +127,7 @@ async fn what_happened_on_a_connected_account_comes_in_for_its_studio_and_is_non
     let checkout = json!({
         "id": "evt_member", "object": "event", "type": "checkout.session.completed", "created": Utc::now().timestamp(),
         "data": { "object": {
-            "id": "cs_1", "customer": "cus_member", "payment_status": "paid", "client_reference_id": studio.workspace,
+            "id": "cs_1", "customer": "cus_member", "payment_status": "paid", "client_reference_id": "member 42",
         } },
     });
     studio.sandbox.happen(of_account(checkout));

@@ -16,6 +16,7 @@ use crate::faults::Faults;
 use crate::ledger::{LedgerError, Record, Summary, Writer};
 use crate::server::{Shared, prefix, router};
 use crate::stripe::Checkout;
+use crate::twilio::Direction;
 use crate::{BundleStatus, Options, Provider, Traffic, smtp};
 
 /// How long requests in flight may take to end when the sandbox stops.
@@ -145,7 +146,12 @@ impl Sandbox {
 
     /// A message comes in for a Twilio account, and nobody is told.
     pub fn come_in(&self, sid: &str, account: &str, from: &str, body: &str) {
-        self.shared.state().twilio.come_in(sid, account, from, body);
+        self.shared.state().twilio.put_message(Direction::In, sid, account, from, body);
+    }
+
+    /// A message goes out from a Twilio account, sent by whoever it was.
+    pub fn go_out(&self, sid: &str, account: &str, from: &str, body: &str) {
+        self.shared.state().twilio.put_message(Direction::Out, sid, account, from, body);
     }
 
     /// A customer pays at Stripe: a charge of this id.

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 pub(crate) use accounts::Account;
 pub(crate) use bundles::Bundle;
 pub use bundles::BundleStatus;
+pub(crate) use messages::Direction;
 use numbers::Number;
 
 use crate::Options;
@@ -53,9 +54,16 @@ impl TwilioState {
         bundles::put(self, sid, status)
     }
 
-    /// A message comes in for an account, and nobody is told.
-    pub(crate) fn come_in(&mut self, sid: &str, account: &str, from: &str, body: &str) {
-        messages::come_in(self, sid, account, from, body);
+    /// A message comes in for an account or goes out from it, and nobody is told.
+    pub(crate) fn put_message(
+        &mut self,
+        direction: Direction,
+        sid: &str,
+        account: &str,
+        from: &str,
+        body: &str,
+    ) {
+        messages::put(self, direction, sid, account, from, body);
     }
 
     /// There is no such subaccount any more.

@@ -38,21 +38,13 @@ pub(super) async fn route(
     object: &Value,
     payer: Option<Option<&str>>,
 ) -> Result<Routed> {
+    if let Some(account) = account {
+        // Whom its objects name is its own affair: it has customers and references of its own.
+        let owner = routes::find(conn, Name::Account(Provider::Stripe, account)).await?;
+        return Ok(owner.map_or_else(|| stranger(account), Routed::To));
+    }
     let customer = text(object, "/customer").or(payer.flatten());
-    let of_account = match account {
-        Some(account) => {
-            let name = Name::Account(Provider::Stripe, account);
-            let Some(workspace) = routes::find(&mut *conn, name).await? else {
-                return Ok(Routed::Nobody(format!(
-                    "it comes from the connected account {account}, which belongs to no workspace; connect it, then replay the event"
-                )));
-            };
-            Some(workspace)
-        }
-        None => None,
-    };
-    // A connected account has customers of its own, of whom our books know nothing.
-    let of_customer = match customer.filter(|_| account.is_none()) {
+    let of_customer = match customer {
         Some(customer) => workspaces::by_stripe_customer(&mut *conn, customer).await?,
         None => None,
     };
@@ -67,9 +59,9 @@ pub(super) async fn route(
             }
         },
     };
-    match (of_account.or(of_customer), named) {
+    match (of_customer, named) {
         (Some(known), Some(named)) if known != named => {
-            Ok(Routed::Nobody(disagreement(named, known, account, customer)))
+            Ok(Routed::Nobody(disagreement(named, known, customer)))
         }
         (Some(known), _) => Ok(Routed::To(known)),
         (None, Some(named)) if workspaces::exists(&mut *conn, named).await? => {
@@ -82,21 +74,17 @@ pub(super) async fn route(
     }
 }
 
-fn disagreement(
-    named: WorkspaceId,
-    known: WorkspaceId,
-    account: Option<&str>,
-    customer: Option<&str>,
-) -> String {
-    match account {
-        Some(account) => format!(
-            "it names workspace {named}, but comes from the connected account {account} of workspace {known}"
-        ),
-        None => format!(
-            "it names workspace {named}, but its customer {} pays for workspace {known}: a customer never moves",
-            customer.unwrap_or_default()
-        ),
-    }
+fn stranger(account: &str) -> Routed {
+    Routed::Nobody(format!(
+        "it comes from the connected account {account}, which belongs to no workspace; `autopilot workspaces add --stripe-account` says whose it is, and it is handled"
+    ))
+}
+
+fn disagreement(named: WorkspaceId, known: WorkspaceId, customer: Option<&str>) -> String {
+    let customer = customer.unwrap_or_default();
+    format!(
+        "it names workspace {named}, but its customer {customer} pays for workspace {known}: a customer never moves"
+    )
 }
 
 /// A dispute names its charge and nobody else.

@@ -7,12 +7,30 @@ use super::{TwilioState, accounts, page};
 use crate::exchange::{Answer, Exchange};
 use crate::json::text;
 
-/// A message comes in for an account, and nobody is told.
-pub(super) fn come_in(twilio: &mut TwilioState, sid: &str, account: &str, from: &str, body: &str) {
+/// Which way a message goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    In,
+    Out,
+}
+
+/// A message comes in for an account or goes out from it, and nobody is told.
+pub(super) fn put(
+    twilio: &mut TwilioState,
+    direction: Direction,
+    sid: &str,
+    account: &str,
+    from: &str,
+    body: &str,
+) {
     let now = Utc::now();
+    let (direction, status) = match direction {
+        Direction::In => ("inbound", "received"),
+        Direction::Out => ("outbound-api", "delivered"),
+    };
     twilio.messages.push(json!({
         "sid": sid, "account_sid": account, "from": from, "to": "+15005550006", "body": body,
-        "direction": "inbound", "status": "received", "num_segments": "1", "num_media": "0",
+        "direction": direction, "status": status, "num_segments": "1", "num_media": "0",
         "date_created": now.to_rfc2822(), "date_updated": now.to_rfc2822(), "date_sent": now.to_rfc2822(),
         "price": null, "price_unit": "USD", "error_code": null, "error_message": null,
         "messaging_service_sid": null, "api_version": "2010-04-01", "subresource_uris": {},
