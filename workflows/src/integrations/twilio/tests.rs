@@ -1,5 +1,7 @@
 //! The error table row by row, and real exchanges against a scripted server.
 
+mod pages;
+
 use std::time::Duration;
 
 use autopilot_engine::{Class, Classify, Effect};
