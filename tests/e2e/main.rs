@@ -24,6 +24,7 @@ mod gap_repair;
 mod grouped;
 mod in_order;
 mod inbound;
+mod inbox_cli;
 mod isolation;
 mod l01_claim;
 mod l02_fence;

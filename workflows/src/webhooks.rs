@@ -12,6 +12,7 @@ pub mod stripe_gaps;
 mod stripe_payment;
 pub mod stripe_refresh;
 mod stripe_route;
+mod stripe_types;
 pub mod twilio;
 pub mod twilio_event;
 pub mod twilio_gaps;

@@ -40,7 +40,7 @@ pub(crate) struct EventArg {
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
     /// Its id, for example evt_…. Without one, say which.
-    #[arg(required_unless_present = "Events", conflicts_with = "Events")]
+    #[arg(required_unless_present = "Events")]
     pub(crate) event: Option<String>,
     #[command(flatten)]
     pub(crate) which: WhichEvents,
@@ -71,6 +71,23 @@ pub(crate) struct WhichEvents {
     /// Received before.
     #[arg(long, value_parser = input::moment, value_name = "WHEN")]
     until: Option<DateTime<Utc>>,
+}
+
+impl WhichEvents {
+    /// The provider, if nothing else is said: that may stand beside an id.
+    pub(crate) fn only_provider(&self) -> Result<Option<Provider>, &'static str> {
+        let Self { provider, state, event_type, workspace, since, until } = self;
+        let is_alone = state.is_none()
+            && event_type.is_none()
+            && workspace.is_none()
+            && since.is_none()
+            && until.is_none();
+        if is_alone {
+            Ok(*provider)
+        } else {
+            Err("an id says which event: beside it only --provider can be said")
+        }
+    }
 }
 
 impl From<WhichEvents> for Filter {

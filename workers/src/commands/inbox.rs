@@ -1,7 +1,9 @@
 //! `autopilot inbox`: the webhooks that were received, and what became of each.
 
+use autopilot_engine::JobId;
+use autopilot_engine::ops::{OpsError, jobs};
 use autopilot_workflows::state::gaps::{self, Asked};
-use autopilot_workflows::state::inbox::{self, Event, Filter};
+use autopilot_workflows::state::inbox::{self, Event, EventState, Filter};
 use autopilot_workflows::state::provider::Provider;
 use autopilot_workflows::webhooks::{self, replay};
 use serde_json::{Value, json};
@@ -71,12 +73,14 @@ async fn only(conn: &mut PgConnection, arg: &EventArg) -> Result<Event, Fail> {
 async fn show(pool: &PgPool, arg: EventArg, console: Console) -> Result<Exit, Fail> {
     let mut conn = pool.acquire().await?;
     let event = only(&mut conn, &arg).await?;
+    let job = standing(pool, event.job).await?;
     // Anything may stand in a body that could not be read; it must not command the terminal.
     let body = String::from_utf8_lossy(&event.payload).into_owned();
     let mut shown = value(&event);
     if let Value::Object(fields) = &mut shown {
         fields.insert("headers".to_owned(), event.headers.clone());
         fields.insert("body".to_owned(), body.clone().into());
+        fields.insert("job_status".to_owned(), job.clone().into());
     }
     console.show(&shown, || {
         let mut lines = vec![
@@ -86,7 +90,9 @@ async fn show(pool: &PgPool, arg: EventArg, console: Console) -> Result<Exit, Fa
         ];
         lines.extend(event.occurred_at.map(|at| format!("happened   {}", at.to_rfc3339())));
         lines.extend(event.workspace.map(|workspace| format!("workspace  {workspace}")));
-        lines.extend(event.job.map(|job| format!("job        {job}")));
+        lines.extend(
+            event.job.zip(job).map(|(id, standing)| format!("job        {id}, {standing}")),
+        );
         lines.extend(event.reason.as_ref().map(|reason| format!("reason     {reason}")));
         lines.push(String::new());
         lines.extend(body.lines().map(str::to_owned));
@@ -95,16 +101,31 @@ async fn show(pool: &PgPool, arg: EventArg, console: Console) -> Result<Exit, Fa
     Ok(Exit::Ok)
 }
 
+/// How the event's job stands: an event that was received and whose job has failed for good is not handled any more by itself.
+async fn standing(pool: &PgPool, job: Option<JobId>) -> Result<Option<String>, Fail> {
+    let Some(job) = job else { return Ok(None) };
+    match jobs::show(pool, job).await {
+        Ok(details) => Ok(Some(details.job.status)),
+        Err(OpsError::NotFound(_)) => Ok(Some("forgotten".to_owned())),
+        Err(error) => Err(error.into()),
+    }
+}
+
 async fn handle_again(pool: &PgPool, args: Replay, console: Console) -> Result<Exit, Fail> {
     let Replay { event, which, limit } = args;
     let mut tx = pool.begin().await?;
     let events: Vec<(Provider, String)> = match event {
         Some(event) => {
-            let event = only(&mut tx, &EventArg { event, provider: None }).await?;
+            let provider = which.only_provider().map_err(Fail::usage)?;
+            let event = only(&mut tx, &EventArg { event, provider }).await?;
+            if event.state == EventState::Failed {
+                return Err(Fail::new(Exit::Failed, unreadable(&event)));
+            }
             vec![(event.provider, event.event_id)]
         }
         None => {
-            let found = inbox::list(&mut tx, &which.into(), limit).await?;
+            let mut found = inbox::list(&mut tx, &which.into(), limit).await?;
+            found.retain(|event| event.state != EventState::Failed);
             found.into_iter().map(|event| (event.provider, event.event_id)).collect()
         }
     };
@@ -117,6 +138,11 @@ async fn handle_again(pool: &PgPool, args: Replay, console: Console) -> Result<E
         (_, _) => vec![format!("{} events are handled again", events.len())],
     })?;
     Ok(Exit::Ok)
+}
+
+fn unreadable(event: &Event) -> String {
+    let why = event.reason.as_deref().unwrap_or("it cannot be read");
+    format!("event {} cannot be handled: {why}", event.event_id)
 }
 
 async fn gaps(pool: &PgPool, console: Console) -> Result<Exit, Fail> {

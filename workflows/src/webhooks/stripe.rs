@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::delivery::{Delivery, Meaning, is_plain};
-use super::stripe_event::{StripeEvent, acts_on};
+use super::stripe_event::StripeEvent;
+use super::stripe_types::acts_on;
 use crate::state::provider::Provider;
 
 const UNREADABLE: &str =

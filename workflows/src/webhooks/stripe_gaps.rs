@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::delivery::{Delivery, Received, receive};
 use super::stripe;
-use super::stripe_event::TYPES;
+use super::stripe_types::TYPES;
 use crate::app::App;
 use crate::fail::unwritten;
 use crate::integrations::stripe::{EventPage, Stripe};

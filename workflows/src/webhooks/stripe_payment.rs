@@ -5,7 +5,8 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::stripe_event::{About, text};
+use super::stripe_event::text;
+use super::stripe_types::About;
 use crate::fail::unwritten;
 use crate::outbound::{self, EventType};
 use crate::state::inbox::Event;
