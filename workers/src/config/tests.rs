@@ -245,6 +245,23 @@ fn missing_integrations_are_warnings() {
 }
 
 #[test]
+fn private_endpoints_are_loud_on_this_machine_and_refused_where_others_can_reach_it() {
+    let private = ("AUTOPILOT__ENDPOINTS__ALLOW_PRIVATE", "true");
+    let named = |told: Vec<String>| {
+        told.into_iter().filter(|one| one.contains("endpoints.allow_private")).collect::<Vec<_>>()
+    };
+    let here = load("", &[DATABASE, private]);
+    assert_eq!(named(errors(&here)), [""; 0]);
+    let [loud] = named(warnings(&here)).try_into().unwrap();
+    assert!(loud.contains("every studio reach our own network"), "{loud}");
+    let token = ("AUTOPILOT_API_TOKEN", "a-token-that-is-long-enough-for-everybody");
+    let bind = ("AUTOPILOT__HTTP__BIND", "0.0.0.0:8080");
+    let [refused] = named(errors(&load("", &[DATABASE, private, token, bind]))).try_into().unwrap();
+    assert!(refused.contains("0.0.0.0:8080") && refused.contains("remove it"), "{refused}");
+    assert_eq!(named(errors(&load("", &[DATABASE, token, bind]))), [""; 0], "it is off by default");
+}
+
+#[test]
 fn a_webhook_secret_of_an_odd_shape_is_a_warning() {
     let found = warnings(&load("", &[("STRIPE_WEBHOOK_SECRET", "whsec_a,sk_live_canary")]));
     assert!(found.iter().any(|warning| warning.contains("secret 2 does not begin with whsec_")));
