@@ -27,7 +27,7 @@ WAITING ?= 2000
 STUDIOS ?= 200
 endif
 
-.PHONY: help demo test model examples pgmatrix pgbouncer failover contract flood storm bench bench-pure scale soak lint fmt sqlx sqlx-check deny ci
+.PHONY: help demo test model examples pgmatrix pgbouncer failover contract flood outage storm bench bench-pure scale soak lint fmt sqlx sqlx-check deny ci
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -78,6 +78,10 @@ flood: ## 100,000 signed webhooks, some twice, too early or forged, while worker
 storm: ## The long storm: kill -9 and SIGSTOP over 1,000 workflows. FENCE=off must fail
 	@$(BUILD)
 	@$(PRIVATE_PG) -- $(BIN)/storm --folder $(STATE)/storm --workflows $(or $(WORKFLOWS),1000) --fence $(or $(FENCE),on)
+
+outage: ## 1,000 studios while each provider is out of order for ten virtual minutes; 8 minutes. STUDIOS=1000 ONLY=stripe. BREAKERS=off must fail
+	@$(BUILD)
+	@$(PRIVATE_PG) -- $(BIN)/outage --folder $(STATE)/outage --studios $(or $(STUDIOS),1000) --breakers $(or $(BREAKERS),on) $(if $(ONLY),--only $(ONLY))
 
 bench: ## Us, the peers and bare Postgres side by side; some hours. ROUNDS=3 ROWS="drain pickup" SYSTEMS="..." QUICK=1
 	@$(RELEASE) -p autopilot-postgres -p autopilot-bench

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::breaker::BreakerPolicy;
 use crate::retry::Retry;
 
 /// How a worker process behaves.
@@ -30,6 +31,8 @@ pub struct WorkerConfig {
     pub ageing: Duration,
     /// The retry policy of kinds that state none of their own; default [`Retry::DEFAULT`].
     pub retry: Retry,
+    /// When services that fail are called no more; see [`Step::calls`](crate::Step::calls).
+    pub breakers: BreakerPolicy,
     /// So many attempts end in this process before it vacuums `engine.job` itself, for a tenth of the time at most and only
     /// as the table's owner; default 20,000. A queue that does less in a minute is vacuumed in time by autovacuum;
     /// `u64::MAX` leaves all of it to that.
@@ -52,6 +55,7 @@ impl Default for WorkerConfig {
             drain: Duration::from_secs(30),
             ageing: Duration::from_secs(60),
             retry: Retry::DEFAULT,
+            breakers: BreakerPolicy::default(),
             vacuum_after: 20_000,
             listen: true,
         }
@@ -99,6 +103,7 @@ impl WorkerConfig {
                 problems.push(format!("queue {queue} has concurrency 0: leave it out instead"));
             }
         }
+        problems.extend(self.breakers.problems());
         problems
     }
 }

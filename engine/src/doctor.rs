@@ -1,5 +1,6 @@
 //! What may be wrong with the database before it hurts: settings, old snapshots, silent processes, waiting work.
 
+mod breakers;
 mod commits;
 mod queue;
 

@@ -1,6 +1,7 @@
 //! Durable jobs and workflows on Postgres.
 
 mod attempt;
+mod breaker;
 mod committer;
 mod config;
 mod cron;
@@ -30,6 +31,7 @@ mod unique;
 mod worker;
 
 pub use attempt::AttemptError;
+pub use breaker::BreakerPolicy;
 pub use config::{CALL_MARGIN, CRASH_LIMIT, WorkerConfig};
 pub use cron::written::{ScheduleError, WrittenSchedule};
 pub use cron::{CronError, Missed, Overlap, Schedule, Tick};

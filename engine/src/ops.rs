@@ -1,6 +1,7 @@
 //! What operators do: look, retry, cancel, wake. The command line, the HTTP interface and a dashboard share these.
 
 mod aside;
+pub mod breakers;
 pub mod events;
 mod fork;
 mod history;

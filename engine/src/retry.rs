@@ -47,6 +47,12 @@ impl Retry {
         self
     }
 
+    /// How long to wait before another attempt that none of the retries is spent for.
+    pub(crate) fn pause(&self, class: Class, attempt: u32, random: f64) -> Duration {
+        let always = Self { retries: u32::MAX, ..*self };
+        always.delay(class, attempt, random).unwrap_or(self.base)
+    }
+
     /// How long to wait before the next attempt, or `None` when there is none.
     ///
     /// `attempt` counts from 1; `random` lies in `0.0..1.0`. The delay is spread over the whole range up to the

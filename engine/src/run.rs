@@ -23,6 +23,7 @@ mod at;
 pub(crate) mod boundary;
 mod checkpoint;
 mod children;
+mod guard;
 mod perform;
 mod replay;
 mod resume;

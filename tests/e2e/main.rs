@@ -6,6 +6,7 @@
 mod apalis_worker;
 mod attempt_timeouts;
 mod bad_input;
+mod breakers;
 mod children;
 mod compensate;
 mod costs;
@@ -44,6 +45,7 @@ mod limits_replaced;
 mod lost_commits;
 mod messages;
 mod operators;
+mod outage;
 mod partition;
 mod pauses;
 mod poison;

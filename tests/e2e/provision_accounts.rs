@@ -1,40 +1,57 @@
 //! What becomes of Twilio accounts: those on trial, without money, closed and deleted.
 
-use autopilot_engine::ops;
+use autopilot_engine::ops::{self, breakers};
 use autopilot_sandbox::{Fault, Provider, Rule};
 use autopilot_tests::Studio;
 use serde_json::json;
 
-#[tokio::test]
-async fn a_main_account_on_trial_or_without_money_says_what_to_do_and_a_retry_buys_once() {
-    for (code, class, word, times) in
-        [(10002, "PROVISIONING_ERROR", "upgrade", 1), (20005, "INTEGRATION_OFFLINE", "balance", 4)]
-    {
-        let studio = Studio::paid().await;
-        let body = json!({ "code": code, "message": "No.", "status": 403 });
-        let refusal = Fault::Status { status: 403, retry_after: None, body: Some(body) };
-        let rule = Rule::new(Provider::Twilio, refusal).method("POST");
-        studio.sandbox.faults().add(rule.path_contains("/IncomingPhoneNumbers.json").times(times));
-        studio.trigger().await;
-        studio.world.drain_all().await;
-        let run = studio.run().await;
-        assert_eq!(run.run.status, "failed", "{code}");
-        let failure = run.failures.last().unwrap();
-        assert_eq!(
-            (failure.class.as_str(), failure.step.as_deref()),
-            (class, Some("ensure_twilio_number"))
-        );
-        assert!(
-            failure.action.as_deref().is_some_and(|action| action.contains(word)),
-            "{failure:?}"
-        );
+/// Twilio refuses to sell numbers, so often.
+fn refuse(studio: &Studio, code: u32, times: u32) {
+    let body = json!({ "code": code, "message": "No.", "status": 403 });
+    let refusal = Fault::Status { status: 403, retry_after: None, body: Some(body) };
+    let rule = Rule::new(Provider::Twilio, refusal).method("POST");
+    studio.sandbox.faults().add(rule.path_contains("/IncomingPhoneNumbers.json").times(times));
+}
 
-        ops::retry(studio.world.pool(), run.run.id).await.unwrap();
-        studio.world.drain_all().await;
-        assert_eq!(studio.progress().await, "completed 100 %", "{code}");
-        studio.bought_once("after the account was mended").await;
-        studio.finish().await;
+#[tokio::test]
+async fn a_main_account_on_trial_says_what_to_do_and_a_retry_buys_once() {
+    let studio = Studio::paid().await;
+    refuse(&studio, 10002, 1);
+    studio.trigger().await;
+    studio.world.drain_all().await;
+    let run = studio.run().await;
+    assert_eq!(run.run.status, "failed");
+    let failure = run.failures.last().unwrap();
+    let said = (failure.class.as_str(), failure.step.as_deref());
+    assert_eq!(said, ("PROVISIONING_ERROR", Some("ensure_twilio_number")));
+    let action = failure.action.as_deref().unwrap();
+    assert!(action.contains("upgrade"), "{action}");
+
+    ops::retry(studio.world.pool(), run.run.id).await.unwrap();
+    studio.world.drain_all().await;
+    assert_eq!(studio.progress().await, "completed 100 %");
+    studio.bought_once("after the account was mended").await;
+    studio.finish().await;
+}
+
+#[tokio::test]
+async fn a_main_account_without_money_is_waited_for_and_its_breaker_says_what_to_do() {
+    let studio = Studio::paid().await;
+    studio.world.clock.freeze().await.unwrap();
+    refuse(&studio, 20005, 6);
+    studio.trigger().await;
+    for _ in 0..5 {
+        studio.world.drain().await;
+        assert!(studio.world.advance_to_next().await);
     }
+    let open = breakers::list(studio.world.pool(), Some("twilio"), 10).await.unwrap();
+    assert!(open[0].state.is_open() && open[0].reason.contains("balance"), "{open:?}");
+    let shown = studio.run().await;
+    assert_eq!((shown.run.status.as_str(), shown.run.attempt), ("waiting", 0));
+    studio.world.drain_all().await;
+    assert_eq!(studio.progress().await, "completed 100 %");
+    studio.bought_once("after somebody had paid").await;
+    studio.finish().await;
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ mod gate;
 mod inside;
 mod lab;
 mod listening;
+pub mod outage;
 mod proxy;
 pub mod storm;
 mod studio;

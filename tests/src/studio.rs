@@ -332,7 +332,7 @@ pub fn bought_once(summary: &Summary, when: &str) {
 }
 
 /// Everything configured, and pointing at the sandbox.
-fn app(sandbox: &Sandbox, call: Duration) -> App {
+pub(crate) fn app(sandbox: &Sandbox, call: Duration) -> App {
     let credentials = Credentials::default();
     let timeouts = Timeouts { connect: call, call };
     let stripe = stripe::Stripe::new(stripe::Config {

@@ -3,7 +3,7 @@
 pub(crate) mod providers;
 
 use autopilot_engine::secrets::Keyring;
-use autopilot_engine::{Registry, Retry, Schedule, WorkerConfig};
+use autopilot_engine::{BreakerPolicy, Registry, Retry, Schedule, WorkerConfig};
 use autopilot_workflows::app::{self as workflows, App, Settings, WhatsAppLine};
 use autopilot_workflows::integrations::courier::{Courier, Targets};
 use autopilot_workflows::integrations::http::Pace;
@@ -15,7 +15,7 @@ use autopilot_workflows::webhooks::stripe_gaps::RepairStripeGaps;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use crate::config::{Config, Provisioning};
+use crate::config::{Breakers, Config, Provisioning};
 use crate::fail::Fail;
 
 /// All that a step may touch. Calls nobody.
@@ -111,6 +111,7 @@ pub(crate) fn worker(config: &Config) -> Result<WorkerConfig, Fail> {
             .cap(config.retry.cap)
             .retries(config.retry.retries)
             .throttled(config.retry.rate_limited_factor.get()),
+        breakers: breakers(&config.breakers),
         vacuum_after: WorkerConfig::default().vacuum_after,
         listen: config.database.listens(),
     };
@@ -120,6 +121,16 @@ pub(crate) fn worker(config: &Config) -> Result<WorkerConfig, Fail> {
     } else {
         Err(Fail::usage(format!("the worker's settings are wrong: {}", problems.join("; "))))
     }
+}
+
+fn breakers(breakers: &Breakers) -> BreakerPolicy {
+    let mut policy = BreakerPolicy::default();
+    policy.failures = breakers.failures.get();
+    policy.open_for = breakers.open_for;
+    policy.spread = breakers.spread;
+    policy.patience = breakers.patience;
+    policy.retries = breakers.retries.get();
+    policy
 }
 
 /// What a worker runs, and what ticks in the code.

@@ -1,5 +1,6 @@
 //! The command line: what can be asked, and how it is explained.
 
+mod breakers;
 mod endpoints;
 mod inbox;
 mod jobs;
@@ -13,6 +14,7 @@ use autopilot_workflows::integrations::phone::Country;
 use autopilot_workflows::integrations::twilio::{AddressSid, BundleSid};
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use breakers::Breakers;
 pub(crate) use endpoints::{Add as AddEndpoint, Endpoints, OneEndpoint, WhichDeliveries};
 pub(crate) use inbox::{EventArg, Inbox, Replay};
 pub(crate) use jobs::{Fork, Jobs, List, Resolve, Runs};
@@ -68,6 +70,9 @@ pub(crate) enum Command {
     /// Queues, kinds and workspaces that stand still: see, pause, let go on.
     #[command(subcommand)]
     Pauses(Pauses),
+    /// Providers that are out of order and not called: see, stop the calls, let them go on.
+    #[command(subcommand)]
+    Breakers(Breakers),
     /// Schedules: see, pause, run now.
     #[command(subcommand)]
     Schedules(Schedules),

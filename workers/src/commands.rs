@@ -1,5 +1,6 @@
 //! The commands: each reads what it was asked, does it or fails with a sentence, and says how it ended.
 
+mod breakers;
 mod doctor;
 mod endpoints;
 mod inbox;
@@ -51,6 +52,9 @@ pub(crate) async fn run(cli: Cli, console: Console) -> Result<Exit, Fail> {
         }
         Command::Pauses(command) => {
             pauses::run(command, &start(loaded, Odd::Kept)?.database, console).await
+        }
+        Command::Breakers(command) => {
+            breakers::run(command, &start(loaded, Odd::Kept)?.database, console).await
         }
         Command::Schedules(command) => {
             schedules::run(command, &start(loaded, Odd::Kept)?.database, console).await

@@ -30,8 +30,8 @@ pub(crate) use self::base_url::BaseUrl;
 pub(crate) use self::check::Report;
 pub(crate) use self::integrations::{OpenAi, Smtp, SmtpTls, Stripe, Twilio, WhatsApp};
 pub(crate) use self::sections::{
-    Database, Encryption, Endpoints, Http, Log, LogFormat, Pooler, Provisioning, Redis, Retry,
-    Worker,
+    Breakers, Database, Encryption, Endpoints, Http, Log, LogFormat, Pooler, Provisioning, Redis,
+    Retry, Worker,
 };
 pub(crate) use self::source::{File, Problem, Severity, Source, environment};
 pub(crate) use self::units::parse_duration;
@@ -49,6 +49,7 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     pub(crate) worker: Worker,
     pub(crate) retry: Retry,
+    pub(crate) breakers: Breakers,
     pub(crate) stripe: Stripe,
     pub(crate) twilio: Twilio,
     pub(crate) whatsapp: WhatsApp,

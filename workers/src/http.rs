@@ -2,6 +2,7 @@
 
 mod auth;
 mod autopilot;
+mod breakers;
 mod delivered;
 mod fields;
 mod health;

@@ -2,9 +2,11 @@
 
 use std::str::FromStr;
 
+use autopilot_engine::ops::breakers::Guarded;
 use autopilot_engine::ops::pauses::Scope;
 use autopilot_engine::{JobId, WorkspaceId};
 use autopilot_workflows::integrations::phone::Country;
+use autopilot_workflows::integrations::service;
 use autopilot_workflows::integrations::twilio::{AddressSid, BundleSid};
 use autopilot_workflows::outbound::{EventType, UnknownEventType};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -69,6 +71,23 @@ pub(crate) fn scope(text: &str) -> Result<Scope, String> {
         Some(("kind", name)) => Ok(Scope::Kind(self::name(name)?)),
         Some(("workspace", id)) => Ok(Scope::Workspace(workspace(id)?)),
         Some(_) | None => Err("is neither queue:NAME nor kind:NAME nor workspace:UUID".to_owned()),
+    }
+}
+
+/// A breaker: `PROVIDER`, or `PROVIDER/WORKSPACE`.
+///
+/// # Errors
+/// What is wrong, or which providers there are.
+pub(crate) fn breaker(text: &str) -> Result<Guarded, String> {
+    let guarded = Guarded::parse(text).map_err(|error| error.to_string())?;
+    if service::ALL.contains(&guarded.service.as_str()) {
+        Ok(guarded)
+    } else {
+        Err(format!(
+            "there is no provider {:?}: it is {}",
+            guarded.service,
+            service::ALL.join(", ")
+        ))
     }
 }
 

@@ -14,6 +14,23 @@ pub mod stripe;
 pub mod twilio;
 pub mod whatsapp;
 
+/// What breakers know the providers by: these names stand in rows.
+pub mod service {
+    /// Payments.
+    pub const STRIPE: &str = "stripe";
+    /// Numbers, calls and text messages.
+    pub const TWILIO: &str = "twilio";
+    /// Members' messages.
+    pub const WHATSAPP: &str = "whatsapp";
+    /// What a model writes.
+    pub const OPENAI: &str = "openai";
+    /// The deployment's mail server.
+    pub const SMTP: &str = "smtp";
+
+    /// All of them.
+    pub const ALL: [&str; 5] = [STRIPE, TWILIO, WHATSAPP, OPENAI, SMTP];
+}
+
 mod address;
 mod diagnosis;
 #[cfg(test)]

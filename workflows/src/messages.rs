@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use autopilot_engine::{
-    At, Class, Failure, Job, Limit, Result, Retry, Run, Stop, Unique, Wait, WorkspaceId,
+    At, Class, Failure, Job, Limit, Result, Retry, Run, Step, Stop, Unique, Wait, WorkspaceId,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::integrations::service::WHATSAPP;
 use crate::integrations::whatsapp::{Accepted, Content, Meaning, Recipient, WhatsAppError};
 use crate::state::contacts::Contact;
 use crate::state::messages::{self, State};
@@ -103,7 +104,8 @@ impl Job for SendMessage {
             (None, None) => return Ok(()),
         };
         let lookup = async |at: At<'_, App>| self.look(at).await;
-        let sent = run.reconcile_once("send", lookup, async |at| self.send(at, to).await).await?;
+        let send = Step::named("send").calls(WHATSAPP);
+        let sent = run.reconcile_once(send, lookup, async |at| self.send(at, to).await).await?;
         run.transact("keep", async |tx| self.keep(tx, &sent, to).await).await
     }
 }

@@ -19,6 +19,7 @@ use autopilot_engine::{
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
+use crate::integrations::service::{SMTP, STRIPE, TWILIO, WHATSAPP};
 
 pub use settle::Settle;
 pub(crate) use subaccount::no_keyring;
@@ -66,10 +67,12 @@ impl Job for Provision {
     async fn run(&self, run: &mut Run<'_, App>) -> Result {
         let several = |name| Step::named(name).timeout(SEVERAL_CALLS);
         let plan = run
-            .step("ensure_subscription", async |at| or_wait(subscription::ensure(at).await))
+            .step(Step::named("ensure_subscription").calls(STRIPE), async |at| {
+                or_wait(subscription::ensure(at).await)
+            })
             .await?;
         let account = run
-            .step_or_skip(several("ensure_twilio_subaccount"), async |at| {
+            .step_or_skip(several("ensure_twilio_subaccount").calls(TWILIO), async |at| {
                 or_wait(subaccount::ensure(at).await)
             })
             .await?
@@ -77,17 +80,18 @@ impl Job for Provision {
         // A number needs the subaccount: where that waits for a turn, there is nothing to skip.
         run.settle()?;
         let number = run
-            .step_or_skip(several("ensure_twilio_number"), async |at| {
+            .step_or_skip(several("ensure_twilio_number").calls(TWILIO), async |at| {
                 let account = account.as_ref().ok_or_else(no_subaccount)?;
                 or_wait(number::ensure(at, account).await)
             })
             .await?;
         let line = run
-            .step_or_skip(several("ensure_whatsapp_integration"), async |at| {
+            .step_or_skip(several("ensure_whatsapp_integration").calls(WHATSAPP), async |at| {
                 or_wait(whatsapp::ensure(at).await)
             })
             .await?;
-        let mail = run.optional("ensure_email_credentials", email::ensure).await?;
+        let mail = Step::named("ensure_email_credentials").calls(SMTP);
+        let mail = run.optional(mail, email::ensure).await?;
         run.transact("seed_default_ai_config", async |tx| {
             ai_config::seed(tx, self.workspace).await
         })

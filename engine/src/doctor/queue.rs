@@ -52,6 +52,7 @@ pub async fn queue(pool: &PgPool) -> Result<Vec<Finding>, sqlx::Error> {
     findings.push(kinds(&unserved(pool).await?));
     findings.push(schedules(pool).await?);
     findings.push(pauses(pool).await?);
+    findings.push(super::breakers::breakers(pool).await?);
     findings.push(retention(pool).await?);
     Ok(findings)
 }

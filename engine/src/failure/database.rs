@@ -2,8 +2,21 @@
 
 use std::borrow::Cow;
 
-use super::{Class, Classify, Effect};
+use super::{Class, Classify, Effect, Failure};
 use crate::enqueue::EnqueueError;
+
+/// Whether it is our own database that failed, and not whom a step calls.
+pub(crate) fn is_of_database(failure: &Failure) -> bool {
+    let code = failure.code.as_ref();
+    code == DATABASE
+        || code.strip_prefix(DATABASE).is_some_and(|state| state.starts_with('_'))
+        || code == CONTENDED
+        || code == UNKNOWN
+}
+
+const DATABASE: &str = "database";
+const CONTENDED: &str = "unique_key_contended";
+const UNKNOWN: &str = "enqueue_unknown";
 
 impl Classify for sqlx::Error {
     fn class(&self) -> Class {
@@ -39,8 +52,8 @@ impl Classify for sqlx::Error {
 
     fn code(&self) -> Cow<'static, str> {
         match self.as_database_error().and_then(|error| error.code()) {
-            Some(state) => Cow::Owned(format!("database_{state}")),
-            None => Cow::Borrowed("database"),
+            Some(state) => Cow::Owned(format!("{DATABASE}_{state}")),
+            None => Cow::Borrowed(DATABASE),
         }
     }
 }
@@ -58,8 +71,8 @@ impl Classify for EnqueueError {
         match self {
             Self::Encode { .. } => "job_not_json".into(),
             Self::Invalid { .. } => "job_invalid".into(),
-            Self::Contended { .. } => "unique_key_contended".into(),
-            Self::Unknown => "enqueue_unknown".into(),
+            Self::Contended { .. } => CONTENDED.into(),
+            Self::Unknown => UNKNOWN.into(),
             Self::Database(error) => error.code(),
         }
     }

@@ -53,5 +53,6 @@ pub(crate) async fn look_after(pool: &PgPool) -> Result<(), sqlx::Error> {
     places::sweep(pool).await?;
     pauses::sweep(pool).await?;
     sqlx::query_file!("sql/forget.sql").execute(pool).await?;
+    sqlx::query_file!("sql/breaker/forget.sql").execute(pool).await?;
     Ok(())
 }

@@ -9,12 +9,14 @@ use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
 use super::Run;
+use crate::breaker::Breakers;
 use crate::committer::{Change, fence};
 use crate::config::CALL_MARGIN;
 use crate::enqueue::KEY_NAMESPACE;
 use crate::failure::{Result, Stop};
 use crate::ids::{JobId, WorkspaceId};
 use crate::lease::{Claim, Lease};
+use crate::retry::Retry;
 use crate::secrets::Vault;
 
 /// Who says how far he has come says so no more often.
@@ -37,11 +39,24 @@ pub struct At<'r, A> {
     pub pool: &'r PgPool,
     vault: Option<&'r Vault>,
     lease: &'r Arc<Lease>,
-    claim: Claim,
+    pub(super) claim: Claim,
+    pub(super) breakers: &'r Breakers,
+    pub(super) again: Again,
     step: &'static str,
     /// When it was said last how far the step has come.
     said: Mutex<Option<Instant>>,
-    call_timeout: Duration,
+    pub(super) call_timeout: Duration,
+}
+
+/// How a step may be done again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Again {
+    /// How often it was begun before.
+    pub(super) begun: u32,
+    /// The run's policy.
+    pub(super) retry: Retry,
+    /// It may be done again whatever came of it.
+    pub(super) repeats: bool,
 }
 
 impl<'r, A> At<'r, A> {
@@ -55,6 +70,8 @@ impl<'r, A> At<'r, A> {
             vault: run.world.vault.as_ref(),
             lease: &run.world.lease,
             claim: run.claim,
+            breakers: &run.world.breakers,
+            again: run.again(),
             step,
             said: Mutex::default(),
             call_timeout: run.world.call_timeout,

@@ -82,8 +82,19 @@ impl<'a, A> Run<'a, A> {
         T: Serialize + DeserializeOwned + Send,
         F: AsyncFnOnce(At<'a, A>) -> Result<T> + Send,
     {
-        let at = self.start_step(&step, promise).await?;
+        let pass = match self.admit(&step).await {
+            Ok(pass) => pass,
+            Err(closed) => return self.hold_back(&step, promise, weight, closed),
+        };
+        let at = match self.start_step(&step, promise).await {
+            Ok(at) => at,
+            Err(stop) => {
+                self.not_called(pass).await;
+                return Err(stop);
+            }
+        };
         let result = tokio::time::timeout(self.limit(&step), body(at)).await;
+        let result = self.judge(pass, &step, promise, weight, result).await;
         self.end_step(step, promise, weight, result).await
     }
 
@@ -255,7 +266,7 @@ pub(crate) fn refused(error: &CommitError) -> Failure {
         .action("change what the step returns (Postgres stores no NUL character in text), then retry the run")
 }
 
-fn timed_out(step: &str, limit: Duration, promise: Promise) -> Stop {
+pub(super) fn timed_out(step: &str, limit: Duration, promise: Promise) -> Stop {
     let class = match promise {
         Promise::AtLeastOnce | Promise::Asked | Promise::AskedOnce => Class::TransientNetwork,
         Promise::AtMostOnce => Class::UnknownOutcome,

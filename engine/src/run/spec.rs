@@ -11,13 +11,14 @@ pub struct Step {
     pub(super) timeout: Option<Duration>,
     pub(super) sealed: bool,
     pub(super) retry: Option<Retry>,
+    pub(super) service: Option<&'static str>,
 }
 
 impl Step {
     /// A step with this name: unique within the run, stable over deploys.
     #[must_use]
     pub const fn named(name: &'static str) -> Self {
-        Self { name, timeout: None, sealed: false, retry: None }
+        Self { name, timeout: None, sealed: false, retry: None, service: None }
     }
 
     /// How long the whole step may take; the default is the process's call timeout. A step that makes several calls
@@ -35,11 +36,42 @@ impl Step {
         self
     }
 
+    /// Whom the step calls, by a name that stands in rows: at most 64 bytes, no `/`. While that is out of order for the step's workspace or for
+    /// everybody, the step waits and spends no attempt; see [`BreakerPolicy`](crate::BreakerPolicy). One that the run can do without
+    /// ([`Run::optional`](crate::Run::optional)) is left out instead.
+    ///
+    /// A step that calls several asks with [`At::call`](crate::At::call) for each.
+    ///
+    /// # Panics
+    /// When the name is empty, too long or has a `/`: at compile time, where the step is a constant.
+    #[must_use]
+    pub const fn calls(mut self, service: &'static str) -> Self {
+        check_service(service);
+        self.service = Some(service);
+        self
+    }
+
     /// Seals the step's output at rest, because it holds secrets.
     #[must_use]
     pub const fn sealed(mut self) -> Self {
         self.sealed = true;
         self
+    }
+}
+
+/// The longest name of a service, in bytes.
+const LONGEST_SERVICE: usize = 64;
+
+/// Stops whoever wrote a name that cannot stand in rows.
+pub(super) const fn check_service(service: &str) {
+    let mut rest = service.as_bytes();
+    assert!(
+        !rest.is_empty() && rest.len() <= LONGEST_SERVICE,
+        "the name of a service has 1 to 64 bytes"
+    );
+    while let [first, others @ ..] = rest {
+        assert!(*first != b'/', "the name of a service has no /");
+        rest = others;
     }
 }
 

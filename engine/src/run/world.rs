@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 
+use crate::breaker::Breakers;
 use crate::committer::Committer;
 use crate::config::WorkerConfig;
 use crate::lease::Lease;
@@ -35,6 +36,7 @@ pub(crate) struct World {
     pub(crate) committer: Committer,
     pub(crate) lease: Arc<Lease>,
     pub(crate) vault: Option<Vault>,
+    pub(crate) breakers: Breakers,
     pub(crate) call_timeout: Duration,
     /// The policy of kinds that state none of their own.
     pub(crate) retry: Retry,
@@ -52,11 +54,13 @@ impl World {
         lease: Arc<Lease>,
         config: &WorkerConfig,
     ) -> Self {
+        let breakers = Breakers::new(pool.clone(), lease.worker, config.breakers);
         Self {
             pool,
             committer,
             lease,
             vault: None,
+            breakers,
             call_timeout: config.call_timeout,
             retry: config.retry,
             #[cfg(any(test, feature = "testing"))]

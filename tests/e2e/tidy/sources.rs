@@ -103,6 +103,44 @@ fn every_call_of_an_adapter_is_held_against_the_providers_description() {
     assert_eq!(check(&sample("a.rs", adapter), "x.ping().await").1, ["send"]);
 }
 
+/// Steps that say themselves whom they call, for they call several, or somebody who is no provider of ours.
+const SAY_THEMSELVES: [(&str, usize); 2] = [("provisioning.rs", 1), ("outbound/job.rs", 1)];
+
+#[test]
+fn every_step_of_the_workflows_says_whom_it_calls() {
+    const VERBS: [&str; 6] = [
+        ".step(",
+        ".step_or_skip(",
+        ".step_once(",
+        ".optional(",
+        ".reconcile(",
+        ".reconcile_once(",
+    ];
+    let check = |files: &[File]| -> (usize, Vec<String>) {
+        let (mut all, mut silent) = (0, Vec::new());
+        for (path, text) in files {
+            let steps: usize = VERBS.iter().map(|verb| text.matches(verb).count()).sum();
+            let said = text.matches(".calls(").count();
+            let own = SAY_THEMSELVES.iter().find(|(end, _)| path.ends_with(end));
+            let own = own.map_or(0, |(_, steps)| *steps);
+            all += steps;
+            if steps > said + own {
+                silent.push(format!("{path}: {} of {steps}", steps - said - own));
+            }
+        }
+        (all, silent)
+    };
+    let mut workflows = code("workflows/src");
+    workflows.retain(|(path, _)| !path.contains("/integrations/"));
+    let (steps, silent) = check(&workflows);
+    assert!(steps >= 10, "{steps} steps");
+    assert_eq!(silent, NOTHING);
+    assert_eq!(
+        check(&sample("a.rs", "run.step(\"ask\", async |at| ask(at).await)")).1,
+        ["a.rs: 1 of 1"]
+    );
+}
+
 #[test]
 fn every_job_of_the_workflows_is_registered() {
     let app = read("workflows/src/app.rs");

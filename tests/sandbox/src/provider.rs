@@ -1,5 +1,7 @@
 //! The providers that the sandbox stands in for.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::exchange::{Answer, Exchange, Route};
@@ -20,6 +22,19 @@ pub enum Provider {
     Openai,
     /// Mail. Spoken on its own port; the HTTP server answers 404 for it.
     Smtp,
+}
+
+impl fmt::Display for Provider {
+    /// As it stands in JSON.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stripe => "stripe",
+            Self::Twilio => "twilio",
+            Self::Whatsapp => "whatsapp",
+            Self::Openai => "openai",
+            Self::Smtp => "smtp",
+        })
+    }
 }
 
 impl Provider {

@@ -128,6 +128,20 @@ pub(crate) struct Retry {
     pub(crate) rate_limited_factor: NonZeroU32,
 }
 
+/// `[breakers]`: when a provider that fails is called no more.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Breakers {
+    pub(crate) failures: NonZeroU32,
+    #[serde(with = "units::duration")]
+    pub(crate) open_for: Duration,
+    #[serde(with = "units::duration")]
+    pub(crate) spread: Duration,
+    #[serde(with = "units::duration")]
+    pub(crate) patience: Duration,
+    pub(crate) retries: NonZeroU32,
+}
+
 /// `[provisioning]`: what a studio's set-up assumes where the studio says nothing.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -149,7 +149,7 @@ fn all_problems_are_told_at_once_with_key_source_and_fix() {
 /// One wrong value among right ones, and what is said of it.
 #[test]
 fn each_rule_names_the_key_and_the_way_out() {
-    let table: [(&[(&str, &str)], &str); 24] = [
+    let table: [(&[(&str, &str)], &str); 26] = [
         (&[("DATABASE_URL", "mysql://h/d")], "database.url (DATABASE_URL) is not the address of"),
         (&[("DATABASE_URL", "h/d")], "database.url (DATABASE_URL) is not the address of"),
         (&[("AUTOPILOT__DATABASE__POOLER", "session")], "expected `none` or `transaction`"),
@@ -159,6 +159,8 @@ fn each_rule_names_the_key_and_the_way_out() {
         (&[("AUTOPILOT__WORKER__LEASE", "13s")], "a rescue takes 18s, more than 15s"),
         (&[("AUTOPILOT__WORKER__POLL_MIN", "4s")], "is longer than worker.poll_max"),
         (&[("AUTOPILOT__RETRY__BASE", "11m")], "is longer than retry.cap"),
+        (&[("AUTOPILOT__BREAKERS__OPEN_FOR", "10ms")], "is less than a second"),
+        (&[("AUTOPILOT__BREAKERS__SPREAD", "2h")], "is more than an hour"),
         (&[("AUTOPILOT__HTTP__BIND", "0.0.0.0:80")], "set AUTOPILOT_API_TOKEN"),
         (&[("AUTOPILOT__HTTP__BIND", "[::]:80")], "set AUTOPILOT_API_TOKEN"),
         (&[("AUTOPILOT__HTTP__BODY_LIMIT", "1000")], "`1000` has no unit"),

@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::source::{Problem, Severity, Source};
 use super::units::format_duration;
-use super::{Config, Database, Endpoints, Http, Retry, SmtpTls, Worker, keyring, keys};
+use super::{Breakers, Config, Database, Endpoints, Http, Retry, SmtpTls, Worker, keyring, keys};
 
 mod integrations;
 
@@ -27,6 +27,7 @@ pub(super) fn validate(config: &Config, provenance: &BTreeMap<String, Source>) -
     endpoints(config.endpoints, &config.http, &mut found);
     worker(&config.worker, &mut found);
     retry(&config.retry, &mut found);
+    breakers(&config.breakers, &mut found);
     if let Err(error) = config.log.filter.parse::<EnvFilter>() {
         found.error(
             "log.filter",
@@ -199,6 +200,31 @@ fn worker(worker: &Worker, found: &mut Findings<'_>) {
             "are all 0: this worker would do nothing",
             "serve one of them",
         );
+    }
+}
+
+/// The longest that nobody may notice that a provider is back.
+const LONGEST_OUTAGE: Duration = Duration::from_secs(3600);
+
+fn breakers(breakers: &Breakers, found: &mut Findings<'_>) {
+    let second = Duration::from_secs(1);
+    for (key, time) in
+        [("breakers.open_for", breakers.open_for), ("breakers.patience", breakers.patience)]
+    {
+        if time < second {
+            found.error(key, "is less than a second", "write for example \"60s\"");
+        }
+    }
+    for (key, time) in
+        [("breakers.open_for", breakers.open_for), ("breakers.spread", breakers.spread)]
+    {
+        if time > LONGEST_OUTAGE {
+            found.error(
+                key,
+                "is more than an hour: so long nobody would notice that a provider is back",
+                "shorten it",
+            );
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::auth::require_token;
 use super::limits::{Places, end_in_time, take_place};
 use super::problem::Problem;
 use super::{
-    Http, autopilot, health, stripe_webhook, twilio_webhook, whatsapp_webhook, workspaces,
+    Http, autopilot, breakers, health, stripe_webhook, twilio_webhook, whatsapp_webhook, workspaces,
 };
 
 /// What a request must show before its handler does anything.
@@ -51,6 +51,9 @@ pub(super) fn routes() -> Vec<Route> {
         route("POST", "/api/onboarding/complete", Guard::Token, post(workspaces::complete)),
         route("POST", "/api/autopilot/reprovision", Guard::Token, post(autopilot::reprovision)),
         route("POST", "/api/autopilot/run", Guard::Token, post(autopilot::run_due)),
+        route("GET", "/api/autopilot/breakers", Guard::Token, get(breakers::list)),
+        route("POST", "/api/autopilot/breakers/trip", Guard::Token, post(breakers::trip)),
+        route("POST", "/api/autopilot/breakers/reset", Guard::Token, post(breakers::reset)),
         route("GET", "/api/autopilot/status", Guard::Token, get(autopilot::status)),
     ]
 }

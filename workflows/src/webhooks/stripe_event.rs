@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use autopilot_engine::{
-    At, Class, Failure, Job, NewJob, Result, Retry, Run, Stop, WorkspaceId, enqueue,
+    At, Class, Failure, Job, NewJob, Result, Retry, Run, Step, Stop, WorkspaceId, enqueue,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -18,6 +18,7 @@ use super::stripe_types::{About, TRIAL_WILL_END};
 use super::{stripe_checkout, stripe_payment};
 use crate::app::App;
 use crate::fail::unwritten;
+use crate::integrations::service::STRIPE;
 use crate::integrations::stripe::Stripe;
 use crate::outbound::{self, EventType};
 use crate::provisioning::payment_changed;
@@ -52,7 +53,9 @@ impl Job for StripeEvent {
         let first = async |tx: &mut PgConnection| act(tx, &self.event, live, None).await;
         let left = run.transact("act", first).await?;
         let Left::FindPayer { charge } = left else { return Ok(()) };
-        let payer = run.step("find_payer", async |at| find_payer(at, &charge).await).await?;
+        let payer = run
+            .step(Step::named("find_payer").calls(STRIPE), async |at| find_payer(at, &charge).await)
+            .await?;
         let left =
             async |tx: &mut PgConnection| act(tx, &self.event, live, Some(payer.clone())).await;
         let _nothing = run.transact("act_for_payer", left).await?;

@@ -13,6 +13,7 @@ use super::stripe;
 use super::stripe_types::TYPES;
 use crate::app::App;
 use crate::fail::unwritten;
+use crate::integrations::service::STRIPE;
 use crate::integrations::stripe::{EventPage, Stripe};
 use crate::state::gaps;
 use crate::state::provider::Provider;
@@ -71,7 +72,7 @@ impl Job for RepairStripeGap {
 
 /// The one step of both: how many events were missing is the output.
 async fn ask_once(run: &mut Run<'_, App>, account: Option<&str>) -> Result {
-    let asked = run.step_or_skip(Step::named("ask").timeout(LONG), async |at| {
+    let asked = run.step_or_skip(Step::named("ask").calls(STRIPE).timeout(LONG), async |at| {
         let Some(stripe) = at.app.stripe.as_ref() else {
             return Err(Stop::skip("Stripe is not configured: set STRIPE_SECRET_KEY"));
         };

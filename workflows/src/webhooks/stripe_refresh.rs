@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use autopilot_engine::{Job, Result, Retry, Run, Stop, Unique, WorkspaceId};
+use autopilot_engine::{Job, Result, Retry, Run, Step, Stop, Unique, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
+use crate::integrations::service::STRIPE;
 use crate::provisioning::refresh_subscription;
 
 /// Asks Stripe for the studio's subscription and writes it down.
@@ -32,7 +33,7 @@ impl Job for RefreshSubscription {
     }
 
     async fn run(&self, run: &mut Run<'_, App>) -> Result {
-        let asked = run.step_or_skip("ask", async |at| {
+        let asked = run.step_or_skip(Step::named("ask").calls(STRIPE), async |at| {
             let Some(stripe) = at.app.stripe.as_ref() else {
                 return Err(Stop::skip("Stripe is not configured: set STRIPE_SECRET_KEY"));
             };

@@ -13,6 +13,7 @@ use super::delivery::{Delivery, Received, receive};
 use super::twilio::{self, Endpoint, Form};
 use crate::app::App;
 use crate::fail::unwritten;
+use crate::integrations::service::TWILIO;
 use crate::integrations::twilio::{AccountSid, Inbound, Twilio};
 use crate::state::gaps;
 use crate::state::provider::Provider;
@@ -45,7 +46,7 @@ impl Job for RepairTwilioGap {
     }
 
     async fn run(&self, run: &mut Run<'_, App>) -> Result {
-        let asked = run.step_or_skip(Step::named("ask").timeout(LONG), async |at| {
+        let asked = run.step_or_skip(Step::named("ask").calls(TWILIO).timeout(LONG), async |at| {
             let Some(twilio) = at.app.twilio.as_ref() else {
                 return Err(Stop::skip(
                     "Twilio is not configured: set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN",

@@ -144,3 +144,50 @@ async fn a_studio_is_provisioned_again_on_request_and_all_that_are_due_at_once()
     }
     world.close().await;
 }
+
+#[tokio::test]
+async fn breakers_are_seen_tripped_and_reset() {
+    let world = World::new().await;
+    let seen = async || {
+        let answer = world.api("GET", "/api/autopilot/breakers", "").await;
+        answer.body["breakers"].as_array().unwrap().clone()
+    };
+    assert_eq!(seen().await, [Value::Null; 0]);
+    let change = async |verb: &str, said: Value| {
+        world.api("POST", &format!("/api/autopilot/breakers/{verb}"), &said.to_string()).await
+    };
+    let own = format!("twilio/{STUDIO}");
+    for breaker in ["stripe", &own] {
+        let answer = change("trip", json!({ "breaker": breaker, "reason": "maintenance" })).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+    let found = seen().await;
+    let shown: Vec<String> = found
+        .iter()
+        .map(|one| format!("{} {} {}", one["key"], one["state"], one["reason"]))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            r#""stripe" "tripped" "api: maintenance""#.to_owned(),
+            format!(r#""{own}" "tripped" "api: maintenance""#),
+        ]
+    );
+    for (verb, said, told) in [
+        ("trip", json!({}), "breaker: is missing; reason: is missing"),
+        ("trip", json!({ "breaker": "sms", "reason": "x" }), "it is stripe, twilio"),
+        ("trip", json!({ "breaker": "stripe", "reason": " " }), "reason: is empty"),
+        ("reset", json!({ "breaker": "stripe/7", "reason": "x" }), "is no workspace's id"),
+    ] {
+        let answer = change(verb, said).await;
+        answer.is_problem(422);
+        let errors: Vec<&str> =
+            answer.body["errors"].as_array().unwrap().iter().map(|e| e.as_str().unwrap()).collect();
+        assert!(errors.join("; ").contains(told), "{errors:?}");
+    }
+    let over = json!({ "breaker": "stripe", "reason": "over" });
+    assert_eq!(change("reset", over.clone()).await.body["woken"], 0);
+    change("reset", over).await.is_problem(404);
+    assert_eq!(seen().await.len(), 1);
+    world.close().await;
+}

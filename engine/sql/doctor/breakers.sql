@@ -1,0 +1,4 @@
+-- Breakers that are open, the oldest of them, and how many there are and how many steps wait for each. Reads the breakers. Index: step_event.
+SELECT b.key, b.opened_at AS "opened_at!", b.reason, count(*) OVER () AS "all!",
+       (SELECT count(*) FROM engine.step s WHERE s.state = 'waiting' AND s.wake_event = 'signal:breaker/' || b.key) AS "waiting!"
+FROM engine.breaker b WHERE b.opened_at IS NOT NULL ORDER BY b.opened_at, b.key LIMIT $1
