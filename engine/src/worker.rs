@@ -9,6 +9,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::WorkerConfig;
+use crate::lock::Locks;
 use crate::registry::Registry;
 use crate::runner::{JobBackend, Outlet};
 use crate::secrets::Vault;
@@ -21,6 +22,7 @@ pub struct Worker<A> {
     app: Arc<A>,
     registry: Arc<Registry<A>>,
     vault: Option<Vault>,
+    locks: Option<Locks>,
     config: WorkerConfig,
     here: Arc<Here>,
     #[cfg(any(test, feature = "testing"))]
@@ -59,6 +61,7 @@ impl<A: Send + Sync + 'static> Worker<A> {
             app,
             registry,
             vault: None,
+            locks: None,
             config,
             here: Arc::default(),
             #[cfg(any(test, feature = "testing"))]
@@ -76,6 +79,13 @@ impl<A: Send + Sync + 'static> Worker<A> {
     #[must_use]
     pub fn vault(mut self, vault: Vault) -> Self {
         self.vault = Some(vault);
+        self
+    }
+
+    /// Gives steps these locks instead of those that are rows of the worker's own database and nothing else.
+    #[must_use]
+    pub fn locks(mut self, locks: Locks) -> Self {
+        self.locks = Some(locks);
         self
     }
 

@@ -42,6 +42,7 @@ mod l12_lost_answers;
 mod lanes;
 mod limits;
 mod limits_replaced;
+mod locks;
 mod lost_commits;
 mod messages;
 mod operators;

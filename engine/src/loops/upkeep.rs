@@ -28,7 +28,7 @@ pub(crate) async fn run(pool: PgPool, stop: CancellationToken) {
             () = stop.cancelled() => return,
         }
         if let Err(error) = look_after(&pool).await {
-            tracing::warn!(%error, "could not look after limits and pauses; the next minute does");
+            tracing::warn!(%error, "could not look after limits, locks and pauses; the next minute does");
         }
         let months = Instant::now() >= long_look;
         if months {

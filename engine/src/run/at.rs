@@ -17,6 +17,7 @@ use crate::failure::{Result, Stop};
 use crate::ids::{JobId, WorkspaceId};
 use crate::lease::{Claim, Lease};
 use crate::retry::Retry;
+use crate::lock::Locks;
 use crate::secrets::Vault;
 
 /// Who says how far he has come says so no more often.
@@ -37,6 +38,8 @@ pub struct At<'r, A> {
     pub workspace: WorkspaceId,
     /// The pool, for reads and for the step's own short transactions. Never held across an external call.
     pub pool: &'r PgPool,
+    /// Locks for what other processes do as well and is no job. One is not durable: take it and give it back within the step.
+    pub locks: &'r Locks,
     vault: Option<&'r Vault>,
     lease: &'r Arc<Lease>,
     pub(super) claim: Claim,
@@ -67,6 +70,7 @@ impl<'r, A> At<'r, A> {
             job: run.claim.job,
             workspace: run.workspace,
             pool: &run.world.pool,
+            locks: &run.world.locks,
             vault: run.world.vault.as_ref(),
             lease: &run.world.lease,
             claim: run.claim,

@@ -9,6 +9,7 @@ use crate::breaker::Breakers;
 use crate::committer::Committer;
 use crate::config::WorkerConfig;
 use crate::lease::Lease;
+use crate::lock::Locks;
 use crate::retry::Retry;
 use crate::secrets::Vault;
 
@@ -37,6 +38,7 @@ pub(crate) struct World {
     pub(crate) lease: Arc<Lease>,
     pub(crate) vault: Option<Vault>,
     pub(crate) breakers: Breakers,
+    pub(crate) locks: Locks,
     pub(crate) call_timeout: Duration,
     /// The policy of kinds that state none of their own.
     pub(crate) retry: Retry,
@@ -47,7 +49,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// That of a process which holds this lease and writes through this committer, without what seals.
+    /// That of a process which holds this lease and writes through this committer, without what seals; its locks are rows alone.
     pub(crate) fn new(
         pool: PgPool,
         committer: Committer,
@@ -56,6 +58,7 @@ impl World {
     ) -> Self {
         let breakers = Breakers::new(pool.clone(), lease.worker, config.breakers);
         Self {
+            locks: Locks::new(pool.clone()),
             pool,
             committer,
             lease,

@@ -10,6 +10,7 @@ use super::{Worker, WorkerError};
 use crate::attempt::Stage;
 use crate::committer::Committer;
 use crate::lease::Lease;
+use crate::lock::Locks;
 use crate::loops::alarm::Alarm;
 use crate::loops::claim::Claimer;
 use crate::loops::judge::Judge;
@@ -104,6 +105,7 @@ impl<A: Send + Sync + 'static> Worker<A> {
         let waker = Waker::beside(pool.clone(), alarm.clone());
         let committer = Committer::start(pool.clone(), waker, lease.worker, lease.ended.clone());
         let world = World {
+            locks: self.locks.clone().unwrap_or_else(|| Locks::new(pool.clone())),
             vault: self.vault.clone(),
             #[cfg(any(test, feature = "testing"))]
             crash_points: self.crash_points.clone(),
