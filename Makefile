@@ -40,7 +40,7 @@ demo: ## The main job in fifteen seconds, with a worker killed half way. KEEP=1 
 test: ## All tests, on a private Postgres that is started and stopped here
 	@echo "building; then every test on a private Postgres in $(STATE)"
 	@$(BUILD)
-	@$(PRIVATE_PG) -- $(CARGO) test --workspace
+	@AUTOPILOT_REDIS_BIN="$${AUTOPILOT_REDIS_BIN:-$$(.ci/redis $(STATE))}" $(PRIVATE_PG) -- $(CARGO) test --workspace
 
 model: ## Random orders of transitions against a model of the protocol. CASES=2000, PROPTEST_RNG_SEED=n replays a run
 	@$(BUILD)

@@ -42,6 +42,8 @@ pub use ids::{JobId, WorkerId, WorkspaceId};
 pub use job::{Job, Planned, Priority};
 pub use limit::Limit;
 pub use lock::{Acquired, Busy, Held, LockError, Locks};
+#[cfg(feature = "redis")]
+pub use lock::{Redis, RedisError};
 pub use loops::hints::Hint;
 pub use loops::listen::{Waker, hint};
 pub use registry::{Registry, UnknownJob};

@@ -2,6 +2,10 @@
 
 mod error;
 mod held;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(not(feature = "redis"))]
+mod unshed;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,6 +17,12 @@ use crate::line::Broken;
 use crate::loops::jittered;
 pub use error::LockError;
 pub use held::Held;
+#[cfg(feature = "redis")]
+use redis::Shed;
+#[cfg(feature = "redis")]
+pub use redis::{Redis, RedisError};
+#[cfg(not(feature = "redis"))]
+use unshed::Shed;
 
 /// The longest name, in bytes.
 const LONGEST_NAME: usize = 512;
@@ -39,6 +49,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone)]
 pub struct Locks {
     pool: PgPool,
+    shed: Shed,
 }
 
 /// What came of asking for a lock.
@@ -63,8 +74,17 @@ pub struct Busy {
 impl Locks {
     /// Locks that are rows of this database.
     #[must_use]
-    pub const fn new(pool: PgPool) -> Self {
-        Self { pool }
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool, shed: Shed::default() }
+    }
+
+    /// The same, with a Redis that is asked first, and turns away who would only find a lock busy. Postgres decides as before: with
+    /// any Redis, and when it is lost at any moment, there is one holder at a time.
+    #[cfg(feature = "redis")]
+    #[must_use]
+    pub fn shedding(mut self, redis: Redis) -> Self {
+        self.shed = Shed(Some(redis));
+        self
     }
 
     /// Asks for a lock, and waits for nobody: it is ours for `ttl`, or somebody else's. A name has 1 to 512 bytes, `ttl` is 100 ms to an
@@ -77,7 +97,7 @@ impl Locks {
     /// [`LockError::Invalid`], or what the database says; [`LockError::Unknown`] when its answer was lost twice.
     pub async fn acquire(&self, name: &str, ttl: Duration) -> Result<Acquired, LockError> {
         check(name, ttl)?;
-        self.ask(name, ttl).await
+        self.ask(name, ttl, true).await
     }
 
     /// Asks again and again, at least twice a second, until the lock is ours or `patience` is over.
@@ -94,7 +114,8 @@ impl Locks {
         let (begun, mut pause) = (Instant::now(), FIRST_PAUSE);
         loop {
             let left = patience.saturating_sub(begun.elapsed());
-            match self.ask(name, ttl).await? {
+            // The last word is Postgres's.
+            match self.ask(name, ttl, !left.is_zero()).await? {
                 Acquired::Busy(_) if !left.is_zero() => {}
                 answer @ (Acquired::Held(_) | Acquired::Busy(_)) => return Ok(answer),
             }
@@ -103,18 +124,20 @@ impl Locks {
         }
     }
 
-    async fn ask(&self, name: &str, ttl: Duration) -> Result<Acquired, LockError> {
+    async fn ask(
+        &self,
+        name: &str,
+        ttl: Duration,
+        may_be_turned_away: bool,
+    ) -> Result<Acquired, LockError> {
         // Measured from here, ours ends before the database's.
         let (holder, sent) = (Uuid::now_v7(), Instant::now());
-        let answer = match self.take(name, holder, ttl).await {
-            Err(error) if is_unknown(&error) => match self.take(name, holder, ttl).await {
-                Err(error) if is_unknown(&error) => {
-                    return Err(LockError::Unknown { name: name.to_owned(), ttl, error });
-                }
-                answer => answer,
-            },
-            answer => answer,
+        let asked = match self.shed.ask(name, holder, ttl, may_be_turned_away).await {
+            Ok(asked) => asked,
+            Err(busy) => return Ok(Acquired::Busy(busy)),
         };
+        let answer = self.decide(name, holder, ttl).await;
+        self.shed.decided(asked, name, holder, ttl, answer.as_ref().ok()).await;
         Ok(match answer? {
             Taken::Held { fence } => Acquired::Held(Held {
                 locks: self.clone(),
@@ -126,6 +149,20 @@ impl Locks {
             }),
             Taken::Busy(busy) => Acquired::Busy(busy),
         })
+    }
+
+    /// Asks Postgres, and once more under the same holder where its answer was lost (L12).
+    async fn decide(&self, name: &str, holder: Uuid, ttl: Duration) -> Result<Taken, LockError> {
+        match self.take(name, holder, ttl).await {
+            Err(error) if is_unknown(&error) => {}
+            answer => return Ok(answer?),
+        }
+        match self.take(name, holder, ttl).await {
+            Err(error) if is_unknown(&error) => {
+                Err(LockError::Unknown { name: name.to_owned(), ttl, error })
+            }
+            answer => Ok(answer?),
+        }
     }
 
     async fn take(&self, name: &str, holder: Uuid, ttl: Duration) -> Result<Taken, sqlx::Error> {

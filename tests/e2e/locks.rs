@@ -1,6 +1,8 @@
 //! Locks: one holder at a time over all processes, and who was superseded writes nothing. What is promised is tried over each store.
 
+mod audit;
 mod lost_answers;
+mod redis_faults;
 mod stand;
 
 use std::sync::atomic::{AtomicI64, Ordering};

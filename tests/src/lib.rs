@@ -19,6 +19,7 @@ mod lab;
 mod listening;
 pub mod outage;
 mod proxy;
+pub mod redis;
 pub mod storm;
 mod studio;
 mod tally;

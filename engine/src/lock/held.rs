@@ -79,6 +79,7 @@ impl Held {
             });
         }
         (self.sent, self.ttl) = (sent, ttl);
+        self.locks.shed.renewed(&self.name, self.holder, self.remaining()).await;
         Ok(())
     }
 
@@ -92,6 +93,7 @@ impl Held {
             Err(error) if is_unknown(&error) => self.write_release().await?,
             answer => answer?,
         };
+        self.locks.shed.released(&self.name, self.holder).await;
         if released {
             return Ok(());
         }
