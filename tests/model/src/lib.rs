@@ -24,7 +24,7 @@
 //! | `Release` | drain: the attempt is given up and the job given back, its token kept; what the committer holds of it stays there | L9 |
 //! | `Cancel` | an operator cancels the job | L10 |
 //!
-//! Not modelled: quarantine (L7) and more than one job; limits per key and cron have models of their own, [`limit`] and [`tick`]. The checkpoint is a
+//! Not modelled: quarantine (L7) and more than one job; limits per key, named locks and cron have models of their own, [`limit`], [`lock`] and [`tick`]. The checkpoint is a
 //! cursor, the number of steps recorded. Where a variant keeps a row per step instead, the insert of a row
 //! that is there is refused, so its cursor cannot go back.
 //!
@@ -32,6 +32,7 @@
 //! `tests/lease.rs` which of them breaks what.
 
 pub mod limit;
+pub mod lock;
 pub mod properties;
 pub mod tick;
 

@@ -1,5 +1,6 @@
-//! Which protocol breaks what: leases, limits, cron.
+//! Which protocol breaks what: leases, limits, locks, cron.
 
 mod lease;
 mod limit;
+mod lock;
 mod tick;
