@@ -3,7 +3,9 @@
 pub(crate) mod providers;
 
 use autopilot_engine::secrets::Keyring;
-use autopilot_engine::{BreakerPolicy, Registry, Retry, Schedule, WorkerConfig};
+use autopilot_engine::{
+    BreakerPolicy, Redis, RedisError, Registry, Retry, Schedule, WorkerConfig,
+};
 use autopilot_workflows::app::{self as workflows, App, Settings, WhatsAppLine};
 use autopilot_workflows::integrations::courier::{Courier, Targets};
 use autopilot_workflows::integrations::http::Pace;
@@ -152,6 +154,16 @@ pub(crate) fn known() -> Registry<App> {
 /// What a worker runs, and what ticks: in the code and in the file.
 pub(crate) fn registry(config: &Config) -> Registry<App> {
     config.schedules.iter().cloned().fold(known(), Registry::schedule)
+}
+
+/// What turns away who would only find a lock busy, where it is configured. Asks nobody.
+///
+/// # Errors
+/// When its address is none.
+pub(crate) fn redis(url: Option<&SecretString>) -> Result<Option<Redis>, Fail> {
+    let refused =
+        |error: RedisError| Fail::usage(format!("redis.url (RATE_LIMIT_REDIS_URL): {error}"));
+    url.map(Redis::new).transpose().map_err(refused)
 }
 
 /// The keys that seal credentials.

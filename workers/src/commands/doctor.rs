@@ -1,6 +1,7 @@
 //! `autopilot doctor`: everything that can be wrong, looked at once. Writes nothing: the database itself refuses.
 
 mod providers;
+mod redis;
 
 use autopilot_engine::doctor::{self, Finding, Verdict};
 use autopilot_engine::schema::{self, Fit, Misfit};
@@ -38,6 +39,7 @@ pub(crate) async fn run(loaded: &Loaded, console: Console) -> Result<Exit, Fail>
             "mend that first; the rest of the database was not looked at",
         )),
     }
+    findings.push(redis::look(config.redis.url.as_ref()).await);
     findings.extend(Box::pin(providers::look(config)).await);
     let is_well = findings.iter().all(|finding| finding.verdict != Verdict::Problem);
     console.show(&json!({ "ok": is_well, "findings": findings }), || lines(&findings))?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use autopilot_engine::secrets::Vault;
-use autopilot_engine::{Registry, Worker};
+use autopilot_engine::{Locks, Redis, Registry, Worker};
 use autopilot_workflows::app::App;
 use autopilot_workflows::tenancy;
 use sqlx::PgPool;
@@ -82,12 +82,14 @@ struct Prepared {
     registry: Registry<App>,
     settings: autopilot_engine::WorkerConfig,
     keyring: autopilot_engine::secrets::Keyring,
+    redis: Option<Redis>,
 }
 
 impl Prepared {
     fn of(config: &Config) -> Result<Self, Fail> {
         Ok(Self {
             keyring: app::keyring(&config.encryption.keys)?,
+            redis: app::redis(config.redis.url.as_ref())?,
             settings: app::worker(config)?,
             registry: app::registry(config),
             app: app::build(config)?,
@@ -98,7 +100,12 @@ impl Prepared {
     async fn worker(self, pool: &PgPool) -> Result<Worker<App>, Fail> {
         let vault = Vault::open(pool, self.keyring).await?;
         let (app, registry) = (Arc::new(self.app), Arc::new(self.registry));
-        Ok(Worker::new(pool.clone(), app, registry, self.settings).vault(vault))
+        let locks = Locks::new(pool.clone());
+        let locks = match self.redis {
+            Some(redis) => locks.shedding(redis),
+            None => locks,
+        };
+        Ok(Worker::new(pool.clone(), app, registry, self.settings).vault(vault).locks(locks))
     }
 }
 

@@ -149,12 +149,13 @@ fn all_problems_are_told_at_once_with_key_source_and_fix() {
 /// One wrong value among right ones, and what is said of it.
 #[test]
 fn each_rule_names_the_key_and_the_way_out() {
-    let table: [(&[(&str, &str)], &str); 26] = [
+    let table: [(&[(&str, &str)], &str); 27] = [
         (&[("DATABASE_URL", "mysql://h/d")], "database.url (DATABASE_URL) is not the address of"),
         (&[("DATABASE_URL", "h/d")], "database.url (DATABASE_URL) is not the address of"),
         (&[("AUTOPILOT__DATABASE__POOLER", "session")], "expected `none` or `transaction`"),
         (&[("AUTOPILOT__DATABASE__STATEMENT_CACHE", "0")], "expected a nonzero usize"),
         (&[("RATE_LIMIT_REDIS_URL", "h:1")], "write redis://host:port"),
+        (&[("RATE_LIMIT_REDIS_URL", "redis://h:1/first")], "write redis://host:port"),
         (&[("AUTOPILOT__WORKER__LEASE", "5s")], "shorter than three heartbeats of 2s"),
         (&[("AUTOPILOT__WORKER__LEASE", "13s")], "a rescue takes 18s, more than 15s"),
         (&[("AUTOPILOT__WORKER__POLL_MIN", "4s")], "is longer than worker.poll_max"),

@@ -88,8 +88,12 @@ fn database(database: &Database, found: &mut Findings<'_>) {
 }
 
 fn redis(url: Option<&SecretString>, found: &mut Findings<'_>) {
-    if url.is_some_and(|url| !is_url(url, &["redis", "rediss"])) {
-        found.error("redis.url", "is not the address of a Redis server", "write redis://host:port");
+    if url.is_some_and(|url| autopilot_engine::Redis::new(url).is_err()) {
+        found.error(
+            "redis.url",
+            "is not the address of a Redis server",
+            "write redis://host:port, rediss://host:port for TLS, or unix:///path",
+        );
     }
 }
 
