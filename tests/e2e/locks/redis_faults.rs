@@ -86,13 +86,21 @@ async fn a_redis_that_one_process_does_not_reach_never_makes_two_owners() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_a_redis_says_there_is_one_owner_and_nobody_is_locked_out() {
-    const SHORT: Plan = Plan { tasks: 6, rounds: 6 };
+    const SHORT: Plan = Plan { tasks: 4, rounds: 6 };
     for lie in Lie::ALL {
         let mut stand = Stand::over_postgres().await;
         let liars = [Liar::start(lie).await, Liar::start(lie).await];
         for (process, liar) in liars.iter().enumerate() {
             let redis = Redis::new(&liar.url()).unwrap();
             stand.change(process, stand.locks(process).shedding(redis));
+            eventually("the liar is asked", async || {
+                let asked = stand.locks(process).acquire("first", MINUTE).await.unwrap();
+                if let Acquired::Held(held) = asked {
+                    held.release().await.unwrap();
+                }
+                liar.lies() > 0
+            })
+            .await;
         }
         let found = contend(&stand, SHORT, async || false).await;
         is_right(&found, SHORT);
@@ -191,4 +199,38 @@ async fn after_it_was_emptied_redis_turns_away_again_as_soon_as_postgres_was_ask
     held.release().await.unwrap();
     assert_eq!(redis.say("EXISTS autopilot:lock:one").await.as_deref(), Some(":0"));
     stand.close().await;
+}
+
+/// What it costs stands on standard error, see `--nocapture`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_that_nobody_else_wants_is_had_whatever_becomes_of_redis() {
+    let Some(mut stand) = Stand::over_both().await else { return };
+    let mut redis = stand.redis.take().unwrap();
+    let alone = Locks::new(stand.world.pool().clone());
+    measure("postgres alone", &alone).await;
+    measure("behind redis", &stand.locks(0)).await;
+    redis.stand_still();
+    measure("redis stands still", &stand.locks(0)).await;
+    redis.go_on();
+    connected(&stand.locks(1), &redis).await;
+    redis.kill();
+    measure("redis killed", &stand.locks(1)).await;
+    stand.close().await;
+}
+
+/// Takes a lock and gives it back, and says how long that took: at the median, at worst but for one in a hundred, at worst.
+#[expect(clippy::print_stderr, reason = "figures are there to be read")]
+async fn measure(what: &str, locks: &Locks) {
+    let mut took = Vec::new();
+    for _ in 0..300 {
+        let begun = Instant::now();
+        let asked = locks.acquire("mine", MINUTE).await.unwrap();
+        let Acquired::Held(held) = asked else { panic!("{what}: {asked:?}") };
+        held.release().await.unwrap();
+        took.push(begun.elapsed());
+    }
+    took.sort();
+    let [median, nearly_worst, worst] =
+        [150, 297, 299].map(|place| took.get(place).copied().unwrap_or_default());
+    eprintln!("{what}: {median:.1?}, {nearly_worst:.1?}, {worst:.1?}");
 }

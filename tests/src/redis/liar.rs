@@ -1,6 +1,8 @@
 //! Something that is taken for a Redis and is none.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use secrecy::SecretString;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -46,6 +48,7 @@ impl Lie {
 #[derive(Debug)]
 pub struct Liar {
     address: SocketAddr,
+    lies: Arc<AtomicUsize>,
     closed: CancellationToken,
 }
 
@@ -59,12 +62,24 @@ impl Liar {
         let address = listener.local_addr().unwrap();
         let closed = CancellationToken::new();
         let stop = closed.clone();
+        let lies = Arc::new(AtomicUsize::new(0));
+        let told = Arc::clone(&lies);
         tokio::spawn(closed.clone().run_until_cancelled_owned(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(stop.clone().run_until_cancelled_owned(answer(client, lie)));
+                tokio::spawn(stop.clone().run_until_cancelled_owned(answer(
+                    client,
+                    lie,
+                    Arc::clone(&told),
+                )));
             }
         }));
-        Self { address, closed }
+        Self { address, lies, closed }
+    }
+
+    /// How often it was asked for a lock and lied.
+    #[must_use]
+    pub fn lies(&self) -> usize {
+        self.lies.load(Ordering::Relaxed)
     }
 
     /// Where it is.
@@ -80,7 +95,7 @@ impl Drop for Liar {
     }
 }
 
-async fn answer(client: TcpStream, lie: Lie) {
+async fn answer(client: TcpStream, lie: Lie, lies: Arc<AtomicUsize>) {
     let (from, mut to) = client.into_split();
     let mut lines = BufReader::new(from).lines();
     // The key's value, as the last SET gave it.
@@ -88,6 +103,9 @@ async fn answer(client: TcpStream, lie: Lie) {
     loop {
         let Some(words) = command(&mut lines).await else { return };
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        if words.first() == Some(&"SET") {
+            lies.fetch_add(1, Ordering::Relaxed);
+        }
         let said = match (words.as_slice(), lie) {
             (["CLIENT", ..], _) => "+OK\r\n".to_owned(),
             (["PING"], _) => "+PONG\r\n".to_owned(),
