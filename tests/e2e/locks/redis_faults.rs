@@ -169,12 +169,12 @@ async fn a_key_that_is_nobodys_keeps_nobody_out_for_longer_than_a_second_of_aski
     let stale = format!("SET autopilot:lock:one {STRANGER}/60000 PX 10000");
     assert_eq!(redis.say(&stale).await.as_deref(), Some("+OK"));
     assert_eq!(stand.busy("one").await.holder, Some(STRANGER.parse().unwrap()));
-    let begun = Instant::now();
     eventually("Postgres is asked", async || {
+        // It never runs out: only Postgres lets anybody in.
+        redis.say(&stale).await;
         matches!(stand.locks(1).acquire("one", MINUTE).await.unwrap(), Acquired::Held(_))
     })
     .await;
-    assert!(begun.elapsed() < Duration::from_secs(9), "before the key ran out");
     // And who waits is not sent away without Postgres's word.
     assert_eq!(redis.say(&stale.replace(":one", ":two")).await.as_deref(), Some("+OK"));
     let asked = stand.locks(0).acquire_within("two", MINUTE, Duration::ZERO).await.unwrap();
