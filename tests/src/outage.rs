@@ -19,8 +19,16 @@ use scene::Scene;
 /// How long the provider is out of order.
 const OUTAGE: Duration = Duration::from_secs(600);
 
+/// Who is out of order, and how.
+pub const OUTAGES: [(Provider, Fault); 4] = [
+    (Provider::Stripe, Fault::Status { status: 503, retry_after: None, body: None }),
+    (Provider::Twilio, Fault::Hang),
+    (Provider::Whatsapp, Fault::ResetBefore),
+    (Provider::Openai, Fault::Status { status: 500, retry_after: None, body: None }),
+];
+
 /// When all must be done after it is back.
-const DONE_WITHIN: Duration = Duration::from_secs(120);
+pub const DONE_WITHIN: Duration = Duration::from_secs(120);
 
 /// So often one call may try it in any minute.
 const PROBES_A_MINUTE: usize = 2;

@@ -8,16 +8,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use autopilot_sandbox::{Fault, Provider};
-use autopilot_tests::outage::{self, Plan, Report};
-
-/// Who is out of order, and how.
-const OUTAGES: [(Provider, Fault); 4] = [
-    (Provider::Stripe, Fault::Status { status: 503, retry_after: None, body: None }),
-    (Provider::Twilio, Fault::Hang),
-    (Provider::Whatsapp, Fault::ResetBefore),
-    (Provider::Openai, Fault::Status { status: 500, retry_after: None, body: None }),
-];
+use autopilot_tests::outage::{self, OUTAGES, Plan, Report};
 
 struct Asked {
     studios: usize,
