@@ -60,6 +60,14 @@ impl Exchange {
         !self.body.is_empty() && !is_form(&self.headers)
     }
 
+    /// Takes out what a repeated call would be known by: the key, and the name that is looked for.
+    pub(crate) fn forget_keys(&mut self) {
+        self.headers.remove("idempotency-key");
+        for (_, value) in self.query.iter_mut().filter(|(key, _)| key == "FriendlyName") {
+            value.insert(0, '\0'); // No name begins with it.
+        }
+    }
+
     pub(crate) fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
     }

@@ -21,6 +21,8 @@ pub struct Options {
     pub subaccount_limit: usize,
     /// How many calls a provider takes; more are answered 429. Default: any number.
     pub limits: HashMap<Provider, Limit>,
+    /// Takes no key for known and finds nothing by its name, so that whoever repeats a call repeats its effect. Default false.
+    pub ignores_keys: bool,
     /// The text that the model answers with.
     pub completion: String,
 }
@@ -36,6 +38,7 @@ impl Options {
             credentials: Credentials::default(),
             subaccount_limit: 1000,
             limits: HashMap::new(),
+            ignores_keys: false,
             completion: "Stark, dass du dranbleibst! Wann sehen wir dich diese Woche?".into(),
         }
     }

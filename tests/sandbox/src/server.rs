@@ -102,7 +102,7 @@ async fn serve(
         Err(refusal) => return refusal.into_response(),
     };
     let outcome = match shared.limits.enter(provider, Instant::now()) {
-        Ok(_under_way) => answer(shared, connection, &exchange).await,
+        Ok(_under_way) => answer(shared, connection, exchange).await,
         Err(refusal) => refuse(shared, &exchange, refusal).await,
     };
     outcome.unwrap_or_else(|error| Answer::text(500, &error.to_string())).into_response()
@@ -111,12 +111,15 @@ async fn serve(
 async fn answer(
     shared: &Shared,
     connection: &Breakable,
-    exchange: &Exchange,
+    mut exchange: Exchange,
 ) -> Result<Answer, LedgerError> {
     let method = exchange.method.as_str();
     let fault = shared.faults.strike(exchange.provider, method, &exchange.path);
-    record_call(shared, exchange, fault.as_ref().map(Fault::name)).await?;
-    meet(shared, connection, exchange, fault).await
+    record_call(shared, &exchange, fault.as_ref().map(Fault::name)).await?;
+    if shared.options.ignores_keys {
+        exchange.forget_keys();
+    }
+    meet(shared, connection, &exchange, fault).await
 }
 
 async fn refuse(

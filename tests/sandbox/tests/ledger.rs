@@ -4,7 +4,7 @@ use std::io::Write as _;
 use autopilot_sandbox::{Kind, Ledger, LedgerError, Options};
 use serde_json::json;
 
-use crate::world::{World, ledger_path};
+use crate::world::{World, expect, ledger_path};
 
 #[tokio::test]
 async fn call_and_effect_are_on_disk_when_the_answer_arrives() {
@@ -107,7 +107,7 @@ async fn a_message_intent_that_is_sent_twice_counts_as_double() {
             "messaging_product": "whatsapp", "to": "+491", "type": "text",
             "text": {"body": "Hallo"}, "biz_opaque_callback_data": intent,
         });
-        crate::world::expect(world.whatsapp(world.client.post(&url)).json(&message), 200).await
+        expect(world.whatsapp(world.client.post(&url)).json(&message), 200).await
     };
     send("a").await;
     send("b").await;
@@ -116,4 +116,21 @@ async fn a_message_intent_that_is_sent_twice_counts_as_double() {
     let doubles = world.summary().double_effects;
     assert_eq!(doubles.len(), 1);
     assert_eq!((doubles[0].subject.as_str(), doubles[0].count), ("a", 2));
+}
+
+#[tokio::test]
+async fn a_provider_that_ignores_keys_finds_nothing_and_repeats_what_is_repeated() {
+    let options = Options { ignores_keys: true, ..Options::new(ledger_path()) };
+    let world = World::with(options).await;
+    world.create_subaccount("studio").await;
+    let found = expect(world.twilio_get("/Accounts.json?FriendlyName=studio"), 200).await;
+    assert_eq!(found["accounts"], json!([]));
+    world.create_subaccount("studio").await;
+    let customer = || {
+        let request = world.stripe_post("/v1/customers").header("idempotency-key", "one");
+        expect(request.form(&[("name", "studio")]), 200)
+    };
+    let (first, second) = (customer().await, customer().await);
+    assert_ne!(first["id"], second["id"]);
+    assert_eq!(world.summary().double_effects.len(), 1, "the ledger tells of the two accounts");
 }
