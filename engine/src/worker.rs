@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::WorkerConfig;
 use crate::lock::Locks;
+use crate::loops::jittered;
 use crate::registry::Registry;
 use crate::runner::{JobBackend, Outlet};
 use crate::secrets::Vault;
@@ -125,11 +126,24 @@ impl<A: Send + Sync + 'static> Worker<A> {
         if !problems.is_empty() {
             return Err(WorkerError::Config(problems));
         }
+        let mut has_lived = false;
         loop {
-            match self.incarnation(stop, outlet.as_ref()).await? {
-                End::Drained => return Ok(()),
-                End::DeclaredDead if stop.is_cancelled() => return Ok(()),
-                End::DeclaredDead => tracing::warn!("going on as a new incarnation"),
+            match self.incarnation(stop, outlet.as_ref()).await {
+                Ok(End::Drained) => return Ok(()),
+                Ok(End::DeclaredDead) if stop.is_cancelled() => return Ok(()),
+                Ok(End::DeclaredDead) => {
+                    has_lived = true;
+                    tracing::warn!("going on as a new incarnation");
+                }
+                // What declared it dead, a network that is away, may not be over: it is waited for, as by one that lives.
+                Err(WorkerError::Database(error)) if has_lived => {
+                    tracing::warn!(%error, "no new incarnation yet");
+                    tokio::select! {
+                        () = tokio::time::sleep(jittered(self.config.heartbeat)) => {}
+                        () = stop.cancelled() => return Ok(()),
+                    }
+                }
+                Err(error) => return Err(error),
             }
         }
     }

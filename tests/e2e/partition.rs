@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use autopilot_engine::testing::CrashPoints;
-use autopilot_tests::{Lab, Proxy, Script, World, eventually};
+use autopilot_tests::{Cut, Lab, Proxy, Script, World, eventually};
 
 /// The first attempt stops at the gate `first`, any other goes straight on.
 async fn first_attempt_is_held() -> World<Lab> {
@@ -44,6 +44,31 @@ async fn a_worker_behind_a_dead_network_calls_nobody_and_comes_back_as_another()
     assert_eq!(world.app.calls(), ["attempt", "attempt", "buy"]);
     assert_eq!(world.standing(job).await, "completed");
     assert_eq!(world.count("engine.history WHERE token = 2 AND crashes = 1").await, 1);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_cannot_come_back_at_once_tries_again() {
+    let mut world = Lab::noting().await;
+    world.config.heartbeat = Duration::from_millis(100);
+    let proxy = Proxy::start(&world.url()).await;
+    let pool = proxy.pool(&world.url()).await;
+    let process = world.start_with(pool.clone(), CrashPoints::none());
+    eventually("it is registered", async || world.count("engine.worker").await == 1).await;
+    let first: uuid::Uuid = world.value("SELECT id FROM engine.worker").await;
+    // Whoever registers says the host's name, and loads the marks of its queue next.
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".to_owned());
+    proxy.arm(Cut::Request(host.clone().into_bytes()));
+    proxy.arm(Cut::Answer(host.into_bytes()));
+    world.execute("DELETE FROM engine.worker").await;
+    let back = format!("engine.worker WHERE id <> '{first}'");
+    eventually("both attempts failed", async || proxy.cuts() == 2).await;
+    eventually("it is back", async || world.count(&back).await == 2).await;
+    let job = world.enqueue(&Script::new("late")).await;
+    eventually("it works", async || world.app.count("late") == 1).await;
+    process.stop().await;
+    pool.close().await;
+    assert_eq!(world.standing(job).await, "completed");
     world.finish().await;
 }
 
