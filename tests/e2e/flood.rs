@@ -11,6 +11,7 @@ async fn events_that_come_twice_too_early_and_forged_are_each_there_once_or_not_
         events: 1_000,
         connections: 16,
         seed: 7,
+        key: true,
         program: program(),
         folder: folder.clone(),
     };

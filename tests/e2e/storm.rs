@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use autopilot_engine::testing::CrashPoints;
-use autopilot_tests::storm::{self, Plan, audit};
+use autopilot_tests::storm::{self, Pace, Plan, audit};
 use autopilot_tests::{Lab, Process, Script, World, eventually};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
@@ -29,6 +29,8 @@ async fn storm_short_form() {
         workflows: 50,
         workers: 3,
         fence: true,
+        keys: true,
+        pace: Pace::Short,
         seed: 20_261_121,
         program: program(),
         folder: folder.clone(),

@@ -28,6 +28,16 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Who pays: so many studios.
 const STUDIOS: usize = 50;
 
+/// Takes the inbox's key away: each row gets one of its own.
+const NO_KEY: &str = "
+CREATE FUNCTION studio.no_key() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.event_id := NEW.event_id || '-' || gen_random_uuid();
+    RETURN NEW;
+END $$;
+CREATE TRIGGER no_key BEFORE INSERT ON studio.inbox FOR EACH ROW EXECUTE FUNCTION studio.no_key();
+";
+
 /// How much it is.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -37,6 +47,8 @@ pub struct Plan {
     pub connections: usize,
     /// Which are posted twice, too early or forged.
     pub seed: u64,
+    /// Whether the inbox knows an event that it has; only a control takes that away.
+    pub key: bool,
     /// The program under test.
     pub program: PathBuf,
     /// Where its logs go.
@@ -119,6 +131,9 @@ pub async fn run(plan: &Plan) -> Report {
     std::fs::create_dir_all(&plan.folder).expect("the flood's folder can be made");
     let database = TestDatabase::create(&[&MIGRATOR, &autopilot_workflows::MIGRATOR]).await;
     register(database.pool()).await;
+    if !plan.key {
+        sqlx::raw_sql(NO_KEY).execute(database.pool()).await.expect("the key is taken away");
+    }
     let program = Program::start(plan, &database.url());
     let address = program.address().await;
     let posts: Arc<[Post]> = posts(plan.events, plan.seed).into();

@@ -9,6 +9,7 @@
     reason = "a harness reports by failing the test"
 )]
 
+pub mod chaos;
 mod delivery;
 mod desk;
 mod explain;
@@ -35,7 +36,7 @@ pub use gate::Gate;
 pub use inside::Inside;
 pub use lab::{Body, Lab, LimitedScript, PlannedScript, Running, Script, TurnsScript};
 pub use listening::{add_and_hint, listening};
-pub use proxy::{Cut, Proxy};
+pub use proxy::{Cut, Proxy, Way};
 pub use studio::{LOOK_AGAIN, Providers, Studio, bought_once};
 pub use tally::{Said, Tally};
 pub use vault::vault;

@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -40,6 +42,19 @@ impl Cut {
     }
 }
 
+/// How packets pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// As they come.
+    Open,
+    /// Not at all: they vanish in both directions, and connections stay open.
+    Closed,
+    /// What the client says arrives; it hears nothing.
+    Deaf,
+    /// A byte a second in either direction.
+    Trickle,
+}
+
 /// A TCP proxy before the database.
 #[derive(Debug)]
 pub struct Proxy {
@@ -54,8 +69,9 @@ struct Wire {
     target: Mutex<String>,
     armed: Mutex<VecDeque<Cut>>,
     cuts: watch::Sender<usize>,
-    /// While false nothing passes, in neither direction: packets vanish.
-    passing: watch::Sender<bool>,
+    way: watch::Sender<Way>,
+    /// Bytes that clients have sent.
+    heard: AtomicU64,
     /// Goes up when all open connections are to break.
     resets: watch::Sender<usize>,
 }
@@ -66,14 +82,23 @@ impl Proxy {
     /// # Panics
     /// When no port is free.
     pub async fn start(url: &str) -> Self {
+        Self::before(place(url)).await
+    }
+
+    /// Starts a proxy on the loopback before whatever listens at `place`, host and port.
+    ///
+    /// # Panics
+    /// When no port is free.
+    pub async fn before(place: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let wire = Arc::new(Wire {
             tally: Tally::default(),
-            target: Mutex::new(place(url)),
+            target: Mutex::new(place),
             armed: Mutex::default(),
             cuts: watch::Sender::new(0),
-            passing: watch::Sender::new(true),
+            way: watch::Sender::new(Way::Open),
+            heard: AtomicU64::new(0),
             resets: watch::Sender::new(0),
         });
         let closed = CancellationToken::new();
@@ -126,6 +151,11 @@ impl Proxy {
         self.wire.armed.lock().unwrap_or_else(PoisonError::into_inner).push_back(cut);
     }
 
+    /// Forgets the cuts that have not come about.
+    pub fn disarm(&self) {
+        self.wire.armed.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// How many connections were cut by [`arm`](Self::arm).
     #[must_use]
     pub fn cuts(&self) -> usize {
@@ -140,7 +170,18 @@ impl Proxy {
 
     /// Lets packets vanish (`false`) or pass again; connections stay open.
     pub fn pass(&self, passing: bool) {
-        self.wire.passing.send_replace(passing);
+        self.lead(if passing { Way::Open } else { Way::Closed });
+    }
+
+    /// Says how packets pass from now on; those that were held come first.
+    pub fn lead(&self, way: Way) {
+        self.wire.way.send_replace(way);
+    }
+
+    /// How many bytes clients have sent so far.
+    #[must_use]
+    pub fn heard(&self) -> u64 {
+        self.wire.heard.load(Ordering::Relaxed)
     }
 
     /// Breaks all open connections; new ones are taken.
@@ -195,14 +236,15 @@ async fn requests(
     let mut messages = Messages::default();
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         let bytes = buffer.get(..read).unwrap_or_default();
-        wire.opened().await;
+        wire.heard.fetch_add(read as u64, Ordering::Relaxed);
+        wire.opened(&[Way::Closed]).await;
         messages.read(bytes, &wire.tally);
         match wire.fits(bytes, true) {
             Some(Cut::Request(_)) => return,
             Some(Cut::Answer(_)) => drop(doomed.send_replace(true)),
             Some(Cut::Reply(_)) | None => {}
         }
-        if to.write_all(bytes).await.is_err() {
+        if wire.write(&mut to, bytes).await.is_err() {
             return;
         }
     }
@@ -217,19 +259,34 @@ async fn replies(
     let mut buffer = vec![0; 65_536];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         let bytes = buffer.get(..read).unwrap_or_default();
-        wire.opened().await;
+        wire.opened(&[Way::Closed, Way::Deaf]).await;
         if *doomed.borrow() || wire.fits(bytes, false).is_some() {
             return;
         }
-        if to.write_all(bytes).await.is_err() {
+        if wire.write(&mut to, bytes).await.is_err() {
             return;
         }
     }
 }
 
 impl Wire {
-    async fn opened(&self) {
-        drop(self.passing.subscribe().wait_for(|passing| *passing).await);
+    /// Waits until the way is none of these.
+    async fn opened(&self, held: &[Way]) {
+        drop(self.way.subscribe().wait_for(|way| !held.contains(way)).await);
+    }
+
+    /// Passes bytes on, one by one for as long as they trickle.
+    async fn write(&self, to: &mut OwnedWriteHalf, bytes: &[u8]) -> std::io::Result<()> {
+        let mut way = self.way.subscribe();
+        for (at, byte) in bytes.iter().enumerate() {
+            if *way.borrow_and_update() != Way::Trickle {
+                return to.write_all(bytes.get(at..).unwrap_or_default()).await;
+            }
+            to.write_all(&[*byte]).await?;
+            // The next byte, or another way.
+            drop(tokio::time::timeout(Duration::from_secs(1), way.changed()).await);
+        }
+        Ok(())
     }
 
     /// The first armed cut, if these bytes are what it waits for; it is then spent.

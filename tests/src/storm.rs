@@ -5,9 +5,11 @@
 //! `fence: false` takes the fence away inside the database ([`audit::take_the_fence_away`]), and the checker must see it.
 
 pub mod audit;
-mod checker;
+pub(crate) mod callers;
+pub(crate) mod checker;
+mod environment;
 pub mod failover;
-mod fleet;
+pub(crate) mod fleet;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -20,16 +22,17 @@ use sqlx::PgPool;
 use tokio::task::JoinSet;
 
 pub use checker::Verdict;
-use fleet::Fleet;
+pub use environment::Pace;
+use fleet::{Crew, Fleet};
 
-/// How long a silent process keeps its jobs in the storm.
-const LEASE: Duration = Duration::from_secs(3);
+/// After the last strike everything has ended within so long, or is stuck.
+pub const STUCK: Duration = Duration::from_secs(60);
 
 /// A storm that has not ended by then is stuck.
 const DEADLINE: Duration = Duration::from_secs(900);
 
 /// Signs the checkouts.
-const WEBHOOK_SECRET: &str = "whsec_the_storm_is_only_a_test";
+pub(crate) const WEBHOOK_SECRET: &str = "whsec_the_storm_is_only_a_test";
 
 /// How hard it blows.
 #[derive(Debug, Clone)]
@@ -40,6 +43,10 @@ pub struct Plan {
     pub workers: usize,
     /// Whether the fence is there.
     pub fence: bool,
+    /// Whether the providers know a repeated call by its key or by what it names.
+    pub keys: bool,
+    /// How fast it is.
+    pub pace: Pace,
     /// Which kills and pauses happen when.
     pub seed: u64,
     /// The program under test.
@@ -63,6 +70,13 @@ pub struct Report {
     pub put_back: usize,
     /// Writes of superseded attempts that the fence refused.
     pub refused: usize,
+    /// From each kill to the next claim of each job that the killed process held, in milliseconds of the database's clock, the
+    /// shortest first.
+    pub recovered: Vec<f64>,
+    /// From the last strike until everything had ended.
+    pub settled: Duration,
+    /// Runs that had not ended by then, [`STUCK`] later.
+    pub stuck: usize,
     /// What the checker found.
     pub verdict: Verdict,
 }
@@ -71,7 +85,17 @@ impl Report {
     /// Whether the storm ended well.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.verdict.violations().is_empty()
+        self.violations().is_empty()
+    }
+
+    /// What is not as it must be.
+    #[must_use]
+    pub fn violations(&self) -> Vec<String> {
+        let mut violations = self.verdict.violations();
+        if self.stuck > 0 {
+            violations.push(format!("runs stuck {STUCK:?} after the last strike: {}", self.stuck));
+        }
+        violations
     }
 }
 
@@ -83,7 +107,9 @@ pub async fn run(plan: Plan) -> Report {
     std::fs::create_dir_all(&plan.folder).expect("the storm's folder can be made");
     let database = TestDatabase::create(&[&MIGRATOR, &autopilot_workflows::MIGRATOR]).await;
     audit::watch(database.pool()).await;
-    audit::answer_beats_late(database.pool()).await;
+    if plan.pace == Pace::Short {
+        audit::answer_beats_late(database.pool()).await;
+    }
     if !plan.fence {
         audit::take_the_fence_away(database.pool()).await;
     }
@@ -91,8 +117,9 @@ pub async fn run(plan: Plan) -> Report {
     drop(std::fs::remove_file(&ledger));
     let mut options = Options::new(&ledger);
     options.subaccount_limit = plan.workflows * 2 + 10;
+    options.ignores_keys = !plan.keys;
     let sandbox = Sandbox::start(options).await.expect("the sandbox starts");
-    script_faults(&sandbox, plan.workflows);
+    script_faults(&sandbox, &plan);
 
     let studios = register(database.pool(), plan.workflows).await;
     let (url, pooler) = match database.pooler_url() {
@@ -100,10 +127,18 @@ pub async fn run(plan: Plan) -> Report {
         None => (database.url(), "none"),
     };
     let way = [("DATABASE_URL", url.as_str()), ("AUTOPILOT__DATABASE__POOLER", pooler)];
-    let mut fleet = Fleet::start(&plan, &way, &sandbox.env(), WEBHOOK_SECRET);
+    let crew = Crew {
+        program: plan.program.clone(),
+        folder: plan.folder.clone(),
+        workers: plan.workers,
+        pace: plan.pace,
+        all: Vec::new(),
+        each: Vec::new(),
+    };
+    let mut fleet = Fleet::start(crew, &way, &sandbox.env());
     let http = fleet.http_address().await;
     let started = Instant::now();
-    let ((), put_back) = tokio::join!(
+    let ((), blown) = tokio::join!(
         deliver(&sandbox, &http, &studios),
         blow(&mut fleet, database.pool(), &plan, started)
     );
@@ -111,14 +146,16 @@ pub async fn run(plan: Plan) -> Report {
     let (kills, pauses) = (fleet.kills, fleet.pauses);
     let refused = fleet.finish().await;
     sandbox.stop().await;
+    let recovered = audit::recovered(database.pool()).await;
     let verdict = checker::check(database.pool(), &ledger, &studios).await;
     database.close().await;
-    Report { plan, took, kills, pauses, put_back, refused, verdict }
+    let Blown { put_back, settled, stuck } = blown;
+    Report { plan, took, kills, pauses, put_back, refused, recovered, settled, stuck, verdict }
 }
 
 /// Slow answers keep calls under way when the kill comes; lost answers make every purchase doubtful now and then.
-fn script_faults(sandbox: &Sandbox, workflows: usize) {
-    let lost = u32::try_from(workflows / 20).unwrap_or(u32::MAX);
+fn script_faults(sandbox: &Sandbox, plan: &Plan) {
+    let lost = u32::try_from(plan.workflows / 20).unwrap_or(u32::MAX);
     for every in 0..lost {
         for path in ["/IncomingPhoneNumbers.json", "/Accounts.json"] {
             let rule = Rule::new(Provider::Twilio, Fault::ResetAfter)
@@ -128,18 +165,19 @@ fn script_faults(sandbox: &Sandbox, workflows: usize) {
             sandbox.faults().add(rule);
         }
     }
-    slow_answers(sandbox);
+    slow_answers(sandbox, plan.pace);
 }
 
 /// Keeps calls under way for a while.
-fn slow_answers(sandbox: &Sandbox) {
+pub(crate) fn slow_answers(sandbox: &Sandbox, pace: Pace) {
+    let ms = u64::try_from(pace.answers_after().as_millis()).unwrap_or(u64::MAX);
     for provider in [Provider::Twilio, Provider::Stripe, Provider::Whatsapp] {
-        let slow = Rule::new(provider, Fault::Delay { ms: 80 }).times(u32::MAX);
+        let slow = Rule::new(provider, Fault::Delay { ms }).times(u32::MAX);
         sandbox.faults().add(slow);
     }
 }
 
-async fn register(pool: &PgPool, count: usize) -> Vec<WorkspaceId> {
+pub(crate) async fn register(pool: &PgPool, count: usize) -> Vec<WorkspaceId> {
     let studios: Vec<WorkspaceId> = (0..count).map(|_| WorkspaceId::now_v7()).collect();
     let mut tx = pool.begin().await.expect("the database answers");
     for studio in &studios {
@@ -159,30 +197,46 @@ async fn deliver(sandbox: &Sandbox, http: &str, studios: &[WorkspaceId]) {
     }
 }
 
-/// Kills and pauses until every run has ended; how many an operator had to put back.
-async fn blow(fleet: &mut Fleet, pool: &PgPool, plan: &Plan, started: Instant) -> usize {
+/// How it ended.
+struct Blown {
+    put_back: usize,
+    settled: Duration,
+    stuck: usize,
+}
+
+/// Kills and pauses until few runs are left, and then waits for those.
+async fn blow(fleet: &mut Fleet, pool: &PgPool, plan: &Plan, started: Instant) -> Blown {
     let mut random = Random::new(plan.seed | 1);
     let mut put_back = 0;
-    while !all_ended(pool, plan.workflows).await {
+    while open(pool, plan.workflows).await > plan.workflows / 20 {
         assert!(started.elapsed() < DEADLINE, "the storm is stuck after {DEADLINE:?}");
         put_back += put_back_dead(pool).await;
         fleet.strike(&mut random, pool).await;
     }
-    put_back
+    fleet.resume_all();
+    let calm = Instant::now();
+    while open(pool, plan.workflows).await > 0 && calm.elapsed() < STUCK {
+        put_back += put_back_dead(pool).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let (settled, stuck) = (calm.elapsed(), open(pool, plan.workflows).await);
+    Blown { put_back, settled, stuck }
 }
 
-async fn all_ended(pool: &PgPool, workflows: usize) -> bool {
+/// Runs without an end, and jobs, whichever are more.
+async fn open(pool: &PgPool, workflows: usize) -> usize {
     let (completed, live): (i64, i64) = sqlx::query_as(
         "SELECT (SELECT count(*) FROM engine.run_status WHERE status = 'completed'), (SELECT count(*) FROM engine.job)",
     )
     .fetch_one(pool)
     .await
     .expect("the database answers");
-    live == 0 && usize::try_from(completed).is_ok_and(|completed| completed == workflows)
+    let count = |number| usize::try_from(number).unwrap_or_default();
+    count(live).max(workflows.saturating_sub(count(completed)))
 }
 
 /// What an operator does with jobs that were set aside: looks, and puts them back.
-async fn put_back_dead(pool: &PgPool) -> usize {
+pub(crate) async fn put_back_dead(pool: &PgPool) -> usize {
     let dead: Vec<uuid::Uuid> = sqlx::query_scalar("SELECT id FROM engine.dead_letter")
         .fetch_all(pool)
         .await

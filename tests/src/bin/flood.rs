@@ -77,6 +77,7 @@ fn plan() -> Result<Plan, String> {
         events: 100_000,
         connections: 64,
         seed: 1,
+        key: true,
         program: here.with_file_name("autopilot"),
         folder: std::env::temp_dir().join(format!("autopilot-flood-{}", std::process::id())),
     };

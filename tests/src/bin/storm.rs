@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use autopilot_tests::storm::{self, Plan, Report};
+use autopilot_tests::storm::{self, Pace, Plan, Report};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// To what a shell adds the number of the signal that ended a process.
@@ -60,6 +60,8 @@ fn plan() -> Result<Plan, String> {
         workflows: 1000,
         workers: 4,
         fence: true,
+        keys: true,
+        pace: Pace::Short,
         seed: u64::from(std::process::id()),
         program: here.with_file_name("autopilot"),
         folder: std::env::temp_dir().join(format!("autopilot-storm-{}", std::process::id())),
@@ -111,7 +113,7 @@ fn print(report: &Report) {
     println!("refused late writes = {}", report.refused);
     println!("runs acked twice = {}", verdict.acked_twice);
     println!("put back by an operator = {}", report.put_back);
-    let violations = verdict.violations();
+    let violations = report.violations();
     if violations.is_empty() {
         println!("the checker found nothing wrong");
     }

@@ -56,6 +56,41 @@ BEGIN
 END $$;
 CREATE TRIGGER audit_delete BEFORE DELETE ON engine.job FOR EACH ROW
     WHEN (OLD.state = 1) EXECUTE FUNCTION audit.on_leave();
+
+-- What recovery is measured by: who claimed what, who lost what to whom, who was struck, each by this server's clock.
+CREATE TABLE audit.struck (pid integer NOT NULL, how text NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp());
+CREATE TABLE audit.claimed (job uuid NOT NULL, token bigint NOT NULL, pid integer, due timestamptz NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp());
+CREATE TABLE audit.freed (job uuid NOT NULL, token bigint NOT NULL, pid integer, crashed boolean NOT NULL, first boolean NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp());
+CREATE TABLE audit.beat (pid integer NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp());
+CREATE INDEX ON audit.claimed (job, token);
+
+CREATE FUNCTION audit.on_claim() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    INSERT INTO audit.claimed (job, token, pid, due)
+    VALUES (NEW.id, NEW.token, (SELECT pid FROM engine.worker WHERE id = NEW.worker), NEW.run_at);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER audit_claim AFTER UPDATE ON engine.job FOR EACH ROW
+    WHEN (OLD.state = 0 AND NEW.state = 1) EXECUTE FUNCTION audit.on_claim();
+CREATE TRIGGER audit_start AFTER INSERT ON engine.job FOR EACH ROW
+    WHEN (NEW.state = 1) EXECUTE FUNCTION audit.on_claim();
+
+CREATE FUNCTION audit.on_freed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    INSERT INTO audit.freed (job, token, pid, crashed, first)
+    SELECT OLD.id, OLD.token, (SELECT c.pid FROM audit.claimed c WHERE c.job = OLD.id AND c.token = OLD.token LIMIT 1),
+           NEW.crashes > OLD.crashes, NEW.lane = -1;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER audit_freed AFTER UPDATE ON engine.job FOR EACH ROW
+    WHEN (OLD.state = 1 AND NEW.state = 0) EXECUTE FUNCTION audit.on_freed();
+
+CREATE FUNCTION audit.on_beat() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    INSERT INTO audit.beat (pid) VALUES (NEW.pid);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER audit_beat AFTER INSERT OR UPDATE ON engine.worker FOR EACH ROW EXECUTE FUNCTION audit.on_beat();
 ";
 
 /// Heartbeats are answered late, with and without the fence: a process that wakes up learns late that it was declared
@@ -75,6 +110,52 @@ const NO_FENCE: &str = r"
 CREATE OR REPLACE FUNCTION engine.owns(state smallint, held_token bigint, held_by uuid, token bigint, worker uuid) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT state = 1 $$;
 ";
+
+/// How long it took, in milliseconds, from the kill of a process to the claim of each job that it held by another: the claim that
+/// follows the rescue. Jobs that were quarantined wait for a person and are not among them.
+const RECOVERED: &str = "
+SELECT (extract(epoch FROM next.at - struck.at) * 1000)::float8
+FROM audit.freed f
+CROSS JOIN LATERAL (SELECT max(s.at) AS at FROM audit.struck s WHERE s.pid = f.pid AND s.how = $1 AND s.at <= f.at) struck
+CROSS JOIN LATERAL (SELECT min(c.at) AS at FROM audit.claimed c WHERE c.job = f.job AND c.token > f.token) next
+WHERE f.crashed = $2 AND f.first AND struck.at IS NOT NULL AND next.at IS NOT NULL
+ORDER BY 1";
+
+/// The same from the moment when a job was given back.
+const PICKED_UP: &str = "
+SELECT (extract(epoch FROM next.at - f.at) * 1000)::float8
+FROM audit.freed f
+CROSS JOIN LATERAL (SELECT min(c.at) AS at FROM audit.claimed c WHERE c.job = f.job AND c.token > f.token) next
+WHERE NOT f.crashed AND f.first AND next.at IS NOT NULL AND EXISTS (SELECT FROM audit.struck s WHERE s.pid = f.pid AND s.how = $1 AND s.at <= f.at)
+ORDER BY 1";
+
+/// Says that a process is struck now.
+///
+/// # Panics
+/// When the database refuses.
+pub async fn strike(pool: &PgPool, pid: u32, how: &str) {
+    let pid = i32::try_from(pid).unwrap_or_default();
+    let noted = sqlx::query("INSERT INTO audit.struck (pid, how) VALUES ($1, $2)").bind(pid).bind(how);
+    noted.execute(pool).await.expect("the strike is noted");
+}
+
+/// From each kill to the next claim of each job that the killed process held, in milliseconds.
+///
+/// # Panics
+/// When the database refuses.
+pub async fn recovered(pool: &PgPool) -> Vec<f64> {
+    let times = sqlx::query_scalar(RECOVERED).bind("kill").bind(true).fetch_all(pool).await;
+    times.expect("the database answers")
+}
+
+/// From the moment when a process that was told to end gave a job back to its next claim, in milliseconds.
+///
+/// # Panics
+/// When the database refuses.
+pub async fn picked_up(pool: &PgPool) -> Vec<f64> {
+    let times = sqlx::query_scalar(PICKED_UP).bind("term").fetch_all(pool).await;
+    times.expect("the database answers")
+}
 
 /// Notes from now on every write by a process that does not hold the job.
 ///

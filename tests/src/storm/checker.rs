@@ -54,7 +54,7 @@ impl Verdict {
     }
 }
 
-pub(super) async fn check(pool: &PgPool, ledger: &Path, studios: &[WorkspaceId]) -> Verdict {
+pub(crate) async fn check(pool: &PgPool, ledger: &Path, studios: &[WorkspaceId]) -> Verdict {
     let summary = Ledger::summary(ledger).expect("the ledger can be read");
     let once = |operation: &str| -> u64 {
         let subjects = summary.effects_by_subject.get(operation);

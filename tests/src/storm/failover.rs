@@ -12,25 +12,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use autopilot_engine::{MIGRATOR, WorkspaceId};
-use autopilot_sandbox::{Checkout, Options, Sandbox};
+use autopilot_sandbox::{Options, Sandbox};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
-use tokio::task::{JoinSet, block_in_place};
+use tokio::task::block_in_place;
 
-use super::fleet::Fleet;
-use super::{Verdict, WEBHOOK_SECRET, audit, checker, put_back_dead, register, slow_answers};
+use super::callers::deliver;
+use super::fleet::{Crew, Fleet};
+use super::{Pace, Verdict, audit, checker, put_back_dead, register, slow_answers};
 use crate::Proxy;
 use pair::Pair;
 
 /// The database of the run.
 const DATABASE: &str = "failover";
 
-/// So many callers deliver checkouts at a time, spread over about so long: runs are under way when the primary dies.
-const CALLERS: usize = 8;
+/// Checkouts are spread over about so long: runs are under way when the primary dies.
 const SPAN: Duration = Duration::from_secs(8);
-
-/// Before a checkout that was not acknowledged is delivered again.
-const AGAIN: Duration = Duration::from_millis(100);
 
 /// A run that has not ended by then is stuck.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -104,23 +101,22 @@ impl Stage {
         let mut options = Options::new(&ledger);
         options.subaccount_limit = plan.workflows * 2 + 10;
         let sandbox = Arc::new(Sandbox::start(options).await.expect("the sandbox starts"));
-        slow_answers(&sandbox);
+        slow_answers(&sandbox, Pace::Short);
         let studios = register(&primary, plan.workflows).await;
         Self { pair, url, primary, ledger, sandbox, studios }
     }
 
     /// The processes, which reach the database by this way.
     fn fleet(&self, plan: &Plan, way: &Proxy) -> Fleet {
-        let plan = super::Plan {
-            workflows: plan.workflows,
-            workers: plan.workers,
-            fence: true,
-            seed: 0,
+        let crew = Crew {
             program: plan.program.clone(),
             folder: plan.folder.clone(),
+            workers: plan.workers,
+            pace: Pace::Short,
+            all: Vec::new(),
+            each: Vec::new(),
         };
-        let database = [("DATABASE_URL", &*way.url(&self.url))];
-        Fleet::start(&plan, &database, &self.sandbox.env(), WEBHOOK_SECRET)
+        Fleet::start(crew, &[("DATABASE_URL", &*way.url(&self.url))], &self.sandbox.env())
     }
 }
 
@@ -138,7 +134,7 @@ pub async fn run(plan: Plan) -> Report {
     let started = Instant::now();
     let counter = Arc::new(AtomicUsize::new(0));
     let acknowledged = || counter.load(Ordering::Relaxed);
-    let deliveries = deliver(&stage.sandbox, &webhooks, &stage.studios, &counter);
+    let deliveries = deliver(&stage.sandbox, &webhooks, &stage.studios, &counter, SPAN);
     wait(started, "runs are under way", async || {
         acknowledged() >= plan.workflows / 2 && is_busy(&stage.primary).await
     })
@@ -184,46 +180,6 @@ async fn until_idle(pool: &PgPool, started: Instant) -> usize {
 
 async fn pool(url: &str) -> PgPool {
     PgPoolOptions::new().max_connections(4).connect(url).await.expect("the database answers")
-}
-
-/// Delivers every checkout, again and again until it is acknowledged: the same event, as Stripe does.
-fn deliver(
-    sandbox: &Arc<Sandbox>,
-    url: &str,
-    studios: &[WorkspaceId],
-    acknowledged: &Arc<AtomicUsize>,
-) -> JoinSet<()> {
-    let mut callers = JoinSet::new();
-    let pause = SPAN.mul_f64(CALLERS as f64 / studios.len().max(CALLERS) as f64);
-    for (caller, before) in (0..CALLERS).zip(0_u32..) {
-        let checkouts: Vec<Checkout> = studios
-            .iter()
-            .skip(caller)
-            .step_by(CALLERS)
-            .map(|studio| Checkout {
-                event_id: Some(format!("evt_{studio}")),
-                ..Checkout::new(studio.to_string()).deliver(url, WEBHOOK_SECRET)
-            })
-            .collect();
-        let (sandbox, acknowledged) = (Arc::clone(sandbox), Arc::clone(acknowledged));
-        callers.spawn(async move {
-            // The callers' own rhythm.
-            tokio::time::sleep(pause.mul_f64(f64::from(before) / CALLERS as f64)).await;
-            for checkout in checkouts {
-                while !is_acknowledged(&sandbox, &checkout).await {
-                    tokio::time::sleep(AGAIN).await;
-                }
-                acknowledged.fetch_add(1, Ordering::Relaxed);
-                tokio::time::sleep(pause).await;
-            }
-        });
-    }
-    callers
-}
-
-async fn is_acknowledged(sandbox: &Sandbox, checkout: &Checkout) -> bool {
-    let outcome = sandbox.checkout(checkout).await;
-    outcome.is_ok_and(|outcome| outcome.delivered == Some(200))
 }
 
 /// Waits for a condition of the run.

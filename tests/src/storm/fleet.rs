@@ -8,20 +8,40 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use sqlx::PgPool;
 
-use super::{LEASE, Plan, Random};
+use super::environment::environment;
+use super::{Pace, Random, audit};
 use autopilot_engine::testing::eventually;
+
+/// Settings of a process by their names.
+pub(crate) type Settings = Vec<(String, String)>;
+
+/// Who is to work.
+#[derive(Debug, Clone)]
+pub(crate) struct Crew {
+    /// The program under test.
+    pub(crate) program: PathBuf,
+    /// Where the logs go.
+    pub(crate) folder: PathBuf,
+    /// How many workers there are.
+    pub(crate) workers: usize,
+    /// How often they say that they live.
+    pub(crate) pace: Pace,
+    /// Settings of all processes, over the fleet's own.
+    pub(crate) all: Settings,
+    /// Settings of the workers alone, over those of all: the first worker's, the second's and so on.
+    pub(crate) each: Vec<Settings>,
+}
 
 /// All processes of a storm. Whatever is left of them is killed when this is dropped.
 #[derive(Debug)]
-pub(super) struct Fleet {
-    program: PathBuf,
-    folder: PathBuf,
-    env: Vec<(String, String)>,
+pub(crate) struct Fleet {
+    crew: Crew,
+    env: Settings,
     http: Child,
     workers: Vec<Worker>,
     started: usize,
-    pub(super) kills: usize,
-    pub(super) pauses: usize,
+    pub(crate) kills: usize,
+    pub(crate) pauses: usize,
 }
 
 #[derive(Debug)]
@@ -39,66 +59,70 @@ struct Pause {
 }
 
 impl Fleet {
-    pub(super) fn start(
-        plan: &Plan,
-        database: &[(&str, &str)],
-        sandbox: &[(String, String)],
-        webhook_secret: &str,
-    ) -> Self {
-        let env = environment(database, sandbox, webhook_secret);
-        let ready = plan.folder.join("http.ready");
+    pub(crate) fn start(crew: Crew, database: &[(&str, &str)], sandbox: &[(String, String)]) -> Self {
+        let mut env = environment(crew.pace, database, sandbox);
+        env.extend(crew.all.iter().cloned());
+        let ready = crew.folder.join("http.ready");
         drop(std::fs::remove_file(&ready));
-        let mut command = command(&plan.program, &env, &plan.folder.join("http.log"));
+        let mut command = command(&crew.program, &env, &crew.folder.join("http.log"));
         let http = command
             .args(["serve", "--http", "--ready-file"])
             .arg(&ready)
             .spawn()
             .expect("the program starts; build it first");
-        let mut fleet = Self {
-            program: plan.program.clone(),
-            folder: plan.folder.clone(),
-            env,
-            http,
-            workers: Vec::new(),
-            started: 0,
-            kills: 0,
-            pauses: 0,
-        };
-        for _ in 0..plan.workers {
-            let worker = fleet.worker();
+        let mut fleet =
+            Self { crew, env, http, workers: Vec::new(), started: 0, kills: 0, pauses: 0 };
+        for index in 0..fleet.crew.workers {
+            let worker = fleet.worker(index);
             fleet.workers.push(worker);
         }
         fleet
     }
 
     /// Where webhooks are received, once they are.
-    pub(super) async fn http_address(&self) -> String {
-        let ready = self.folder.join("http.ready");
+    pub(crate) async fn http_address(&self) -> String {
+        let ready = self.crew.folder.join("http.ready");
         let read = || std::fs::read_to_string(&ready).unwrap_or_default();
         eventually("the HTTP process listens", async || read().contains(':')).await;
         read().trim().trim_start_matches("http://").to_owned()
     }
 
     /// What another command of the program writes to standard output.
-    pub(super) fn ask(&self, arguments: &[&str]) -> String {
-        let mut command = command(&self.program, &self.env, &self.folder.join("asked.log"));
+    pub(crate) fn ask(&self, arguments: &[&str]) -> String {
+        let mut command =
+            command(&self.crew.program, &self.env, &self.crew.folder.join("asked.log"));
         let answer = command.args(arguments).stdout(Stdio::piped()).output();
         String::from_utf8_lossy(&answer.expect("the program starts").stdout).into_owned()
     }
 
-    fn worker(&mut self) -> Worker {
+    fn worker(&mut self, index: usize) -> Worker {
         self.started += 1;
-        let log = self.folder.join(format!("worker-{}.log", self.started));
-        let child = command(&self.program, &self.env, &log)
-            .args(["serve", "--workers"])
-            .spawn()
-            .expect("a worker starts");
+        let log = self.log(self.started);
+        let mut command = command(&self.crew.program, &self.env, &log);
+        command.envs(self.crew.each.get(index).into_iter().flatten().cloned());
+        let child = command.args(["serve", "--workers"]).spawn().expect("a worker starts");
         Worker { child, paused: None }
     }
 
+    fn log(&self, number: usize) -> PathBuf {
+        self.crew.folder.join(format!("worker-{number}.log"))
+    }
+
+    /// The ids of the workers' processes, in their order.
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        self.workers.iter().map(|worker| worker.child.id()).collect()
+    }
+
+    /// Lines of all logs so far, of the HTTP process too.
+    pub(crate) fn log_lines(&self) -> usize {
+        let logs = (1..=self.started).map(|number| self.log(number));
+        let logs = logs.chain([self.crew.folder.join("http.log")]);
+        logs.map(|log| std::fs::read_to_string(log).unwrap_or_default().lines().count()).sum()
+    }
+
     /// One kill or one pause, and the resumption of whoever has been paused past the lease.
-    pub(super) async fn strike(&mut self, random: &mut Random, pool: &PgPool) {
-        let next = Instant::now() + Duration::from_millis(300 + random.below(600));
+    pub(crate) async fn strike(&mut self, random: &mut Random, pool: &PgPool) {
+        let next = Instant::now() + self.crew.pace.next_strike(random);
         while Instant::now() < next {
             self.resume(&alive(pool).await);
             tokio::time::sleep(Duration::from_millis(20)).await; // The storm's own rhythm: nothing is concluded from it.
@@ -112,10 +136,14 @@ impl Fleet {
         let working = self.workers.get(index).map(|worker| worker.child.id());
         let working = alive(pool).await.into_iter().any(|pid| Some(pid) == working);
         // At least half of the fleet stays awake, so that the storm ends.
-        if pause && working && awake.len() > self.workers.len() / 2 {
+        if self.crew.pace == Pace::Short
+            && pause
+            && working
+            && awake.len() > self.workers.len() / 2
+        {
             self.pause(index, moment);
         } else {
-            self.kill(index);
+            self.kill(index, pool).await;
         }
     }
 
@@ -141,9 +169,11 @@ impl Fleet {
         }
     }
 
-    fn kill(&mut self, index: usize) {
-        let fresh = self.worker();
+    /// Kills a worker and starts another in its place.
+    pub(crate) async fn kill(&mut self, index: usize, pool: &PgPool) {
+        let fresh = self.worker(index);
         if let Some(worker) = self.workers.get_mut(index) {
+            audit::strike(pool, worker.child.id(), "kill").await;
             signal(&worker.child, Signal::KILL);
             drop(worker.child.wait());
             *worker = fresh;
@@ -151,8 +181,44 @@ impl Fleet {
         }
     }
 
+    /// Tells a worker to end and starts another in its place; the one that is told.
+    pub(crate) async fn retire(&mut self, index: usize, pool: &PgPool) -> Option<Child> {
+        let fresh = self.worker(index);
+        let worker = self.workers.get_mut(index)?;
+        audit::strike(pool, worker.child.id(), "term").await;
+        signal(&worker.child, Signal::TERM);
+        Some(std::mem::replace(worker, fresh).child)
+    }
+
+    /// Starts another worker in the place of each that has ended by itself; how many had.
+    pub(crate) fn replace_dead(&mut self) -> usize {
+        let ended = |worker: &mut Worker| worker.child.try_wait().is_ok_and(|end| end.is_some());
+        let dead: Vec<usize> = self
+            .workers
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(index, worker)| ended(worker).then_some(index))
+            .collect();
+        for index in &dead {
+            let fresh = self.worker(*index);
+            if let Some(worker) = self.workers.get_mut(*index) {
+                *worker = fresh;
+            }
+        }
+        dead.len()
+    }
+
+    /// Lets those go on that are paused.
+    pub(crate) fn resume_all(&mut self) {
+        for worker in &mut self.workers {
+            if worker.paused.take().is_some() {
+                signal(&worker.child, Signal::CONT);
+            }
+        }
+    }
+
     /// Lets everybody end in good order; how many late writes their logs say were refused.
-    pub(super) async fn finish(mut self) -> usize {
+    pub(crate) async fn finish(mut self) -> usize {
         for worker in &mut self.workers {
             signal(&worker.child, Signal::CONT);
             signal(&worker.child, Signal::TERM);
@@ -166,8 +232,7 @@ impl Fleet {
     }
 
     fn refused_by(&self, number: usize) -> usize {
-        let log = self.folder.join(format!("worker-{number}.log"));
-        std::fs::read_to_string(log).unwrap_or_default().matches("late write refused").count()
+        std::fs::read_to_string(self.log(number)).unwrap_or_default().matches("late write refused").count()
     }
 }
 
@@ -203,41 +268,11 @@ fn command(program: &Path, env: &[(String, String)], log: &Path) -> Command {
     command
 }
 
-fn signal(child: &Child, signal: Signal) {
+pub(crate) fn signal(child: &Child, signal: Signal) {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     if let Some(pid) = pid
         && let Err(error) = kill_process(pid, signal)
     {
         eprintln!("process {pid:?} got no {signal:?}: {error}");
     }
-}
-
-/// Short leases, so that a storm is short; the relations between the times are those of production.
-fn environment(
-    database: &[(&str, &str)],
-    sandbox: &[(String, String)],
-    webhook_secret: &str,
-) -> Vec<(String, String)> {
-    let millis = |time: Duration| format!("{}ms", time.as_millis());
-    let mut env = sandbox.to_vec();
-    let mut set = |name: &str, value: &str| env.push((name.to_owned(), value.to_owned()));
-    for (name, value) in database {
-        set(name, value);
-    }
-    set("STRIPE_WEBHOOK_SECRET", webhook_secret);
-    set("ENCRYPTION_KEY", "storm:MuApZfODMzrbToUR2qtxmJmc+S+mY5+AfgM+ACmSMcI=");
-    set("PUBLIC_BASE_URL", "https://storm.example");
-    set("AUTOPILOT_API_TOKEN", "a-token-for-the-storm-and-nothing-else");
-    set("AUTOPILOT__HTTP__BIND", "127.0.0.1:0");
-    set("AUTOPILOT__LOG__FORMAT", "json");
-    set("AUTOPILOT__LOG__FILTER", "warn");
-    set("AUTOPILOT__WORKER__LEASE", &millis(LEASE));
-    set("AUTOPILOT__WORKER__HEARTBEAT_INTERVAL", "750ms");
-    set("AUTOPILOT__WORKER__POLL_MAX", "500ms");
-    for provider in ["STRIPE", "TWILIO", "WHATSAPP", "OPENAI"] {
-        set(&format!("AUTOPILOT__{provider}__CONNECT_TIMEOUT"), "1s");
-        set(&format!("AUTOPILOT__{provider}__TIMEOUT"), "1500ms");
-    }
-    set("AUTOPILOT__SMTP__TIMEOUT", "1500ms");
-    env
 }

@@ -1,0 +1,102 @@
+//! T5: connections that are terminated, of which the server has none left, and that all wait for one lock.
+
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use sqlx::{Connection, PgConnection, PgPool};
+
+use super::scene::{Scene, Stage};
+use super::server::Server;
+use super::{Order, Outcome};
+use crate::storm::Random;
+
+/// Lines of log that a process may write in a second of trouble: more is a busy loop.
+const LINES: f64 = 20.0;
+
+const TERMINATE: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    WHERE application_name LIKE 'autopilot/%' AND pid % 3 = ANY ($1)";
+
+/// The longest time in which nobody claimed anything, in seconds.
+const GAP: &str = "SELECT coalesce(max(extract(epoch FROM at - before)), 0)::float8
+    FROM (SELECT at, lag(at) OVER (ORDER BY at) AS before FROM audit.claimed) claims";
+
+pub(super) fn connections(order: Order) -> Pin<Box<dyn Future<Output = Outcome>>> {
+    Box::pin(trouble(order))
+}
+
+async fn trouble(order: Order) -> Outcome {
+    let server = Server::start(&order.folder, &[("max_connections", "60")]).await;
+    let part = order.time(15).max(Duration::from_secs(2));
+    let mut stage = Stage::new(&server.url, order.many(150, 12), part * 3);
+    // So that there is room for all where nobody takes it away.
+    stage.all = vec![("AUTOPILOT__DATABASE__MAX_CONNECTIONS".to_owned(), "6".to_owned())];
+    let scene = Scene::set(&order, stage, async |_| Vec::new()).await;
+    scene.busy().await;
+    let (began, before) = (Instant::now(), scene.fleet.log_lines());
+    let mut random = Random::new(order.seed | 1);
+
+    let mut terminated = 0;
+    while began.elapsed() < part {
+        tokio::time::sleep(Duration::from_millis(200 + random.below(300))).await;
+        let third = i32::try_from(random.below(3)).unwrap_or_default();
+        let count = terminate(&scene.pool, &[third]).await;
+        order.history.note("terminated", json!({ "third": third, "connections": count }));
+        terminated += count;
+    }
+
+    // Others take all that there are, also those that the processes lose then.
+    let (mut taken, mut refusals) = (Vec::new(), 0);
+    let mut since = None;
+    while since.is_none_or(|since: Instant| since.elapsed() < part) {
+        match PgConnection::connect(&server.url).await {
+            Ok(connection) => taken.push(connection),
+            Err(_) if since.is_none() => {
+                since = Some(Instant::now());
+                terminated += terminate(&scene.pool, &[0, 1, 2]).await;
+            }
+            Err(_) => {
+                refusals += 1;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+    order.history.note("taken", json!({ "connections": taken.len(), "refusals": refusals }));
+    let hogs = taken.len();
+    drop(taken);
+
+    let mut lock = scene.pool.begin().await.expect("the database answers");
+    sqlx::raw_sql("LOCK TABLE engine.job, studio.inbox IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *lock)
+        .await
+        .expect("the tables are locked");
+    order.history.note("locked", json!({}));
+    tokio::time::sleep(part).await;
+    lock.rollback().await.expect("the tables are free");
+
+    let lines = scene.fleet.log_lines() - before;
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+    let rate = lines as f64 / began.elapsed().as_secs_f64() / 4.0;
+    let mut outcome = Outcome {
+        faults: vec![
+            ("terminated connections", usize::try_from(terminated).unwrap_or_default()),
+            ("connections taken by others", hogs),
+            ("lock on the queue and the inbox", 1),
+        ],
+        ..Outcome::default()
+    };
+    outcome.hold(refusals > 0, || "the server never ran out of connections".to_owned());
+    outcome.hold(rate <= LINES, || format!("{rate:.1} lines of log a second and process"));
+    outcome.notes.push(format!("{rate:.1} lines of log a second and process"));
+    let pool = scene.judge(&mut outcome).await;
+    let gap: f64 = sqlx::query_scalar(GAP).fetch_one(&pool).await.expect("the database answers");
+    outcome.notes.push(format!("longest gap between claims {gap:.1} s"));
+    pool.close().await;
+    drop(server);
+    outcome
+}
+
+async fn terminate(pool: &PgPool, thirds: &[i32]) -> i64 {
+    let count = sqlx::query_scalar(TERMINATE).bind(thirds).fetch_one(pool).await;
+    count.expect("the database answers")
+}
