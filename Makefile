@@ -27,7 +27,7 @@ WAITING ?= 2000
 STUDIOS ?= 200
 endif
 
-.PHONY: help demo test model examples pgmatrix pgbouncer failover contract flood outage storm bench bench-pure scale soak lint fmt sqlx sqlx-check deny ci
+.PHONY: help demo test model chaos examples pgmatrix pgbouncer failover contract flood outage storm bench bench-pure scale soak lint fmt sqlx sqlx-check deny ci
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -82,6 +82,13 @@ storm: ## The long storm: kill -9 and SIGSTOP over 1,000 workflows. FENCE=off mu
 outage: ## 1,000 studios while each provider is out of order for ten virtual minutes; 8 minutes. STUDIOS=1000 ONLY=stripe. BREAKERS=off must fail
 	@$(BUILD)
 	@$(PRIVATE_PG) -- $(BIN)/outage --folder $(STATE)/outage --studios $(or $(STUDIOS),1000) --breakers $(or $(BREAKERS),on) $(if $(ONLY),--only $(ONLY))
+
+# The compiled end-to-end tests, some of which are trials too.
+E2E = $$($(CARGO) test -q -p autopilot-tests --test e2e --no-run --message-format=json | sed -n 's/.*"executable":"\([^"]*e2e-[^"]*\)".*/\1/p' | tail -1)
+chaos: ## Every fault, one after the other, and what must be seen where protection is taken away; 40 minutes. ONLY="T4 T6" SEED=n SIZE=0.2
+	@$(BUILD)
+	@e2e=$(E2E); $(PRIVATE_PG) -- $(BIN)/chaos --folder $(STATE)/chaos --e2e "$$e2e" --size $(or $(SIZE),1) \
+		$(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only "$(ONLY)",$(if $(SIZE),,--write $(CURDIR)/RELIABILITY.md))
 
 bench: ## Us, the peers and bare Postgres side by side; some hours. ROUNDS=3 ROWS="drain pickup" SYSTEMS="..." QUICK=1
 	@$(RELEASE) -p autopilot-postgres -p autopilot-bench

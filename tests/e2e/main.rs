@@ -7,6 +7,7 @@ mod apalis_worker;
 mod attempt_timeouts;
 mod bad_input;
 mod breakers;
+mod chaos;
 mod children;
 mod compensate;
 mod costs;

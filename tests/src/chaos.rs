@@ -2,7 +2,7 @@
 //! database says what was lost, done twice or left standing.
 //!
 //! Where it is possible a trial has a control: the same with what protects taken away, in which the checker must see what the
-//! trial did not. A trial is one line in [`trials`] and a function from an [`Order`] to an [`Outcome`].
+//! trial did not. A trial is one entry in [`TRIALS`] and a function from an [`Order`] to an [`Outcome`].
 
 mod bounds;
 mod caught;
@@ -13,6 +13,7 @@ mod disk;
 mod drains;
 mod history;
 mod letters;
+mod list;
 mod memory;
 mod network;
 mod outcome;
@@ -24,139 +25,7 @@ mod table;
 mod trial;
 
 pub use history::History;
+pub use list::TRIALS;
 pub use outcome::Outcome;
 pub use table::{table, write_between};
 pub use trial::{Control, Order, Row, Run, Trial, run};
-
-use std::time::Duration;
-
-/// Everything that is tried, in its order.
-#[must_use]
-pub fn trials() -> Vec<Trial> {
-    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
-    vec![
-        Trial {
-            id: "T1",
-            breaks: "workers: kill -9 and SIGSTOP past the lease (T7)",
-            limit: minutes(10),
-            run: storms::storm,
-            controls: &[
-                Control { what: "no fence (T2)", sees: "stale writes", run: storms::no_fence },
-                Control { what: "no keys", sees: "double effects", run: storms::no_keys },
-            ],
-        },
-        Trial {
-            id: "T1p",
-            breaks: "workers: kill -9, lease and heartbeat as by default",
-            limit: minutes(8),
-            run: storms::production,
-            controls: &[],
-        },
-        Trial {
-            id: "T3",
-            breaks: "the process at every boundary of a run",
-            limit: minutes(5),
-            run: programs::crash_points,
-            controls: &[],
-        },
-        Trial {
-            id: "T4",
-            breaks: "the database server: SIGKILL and immediate stop",
-            limit: minutes(8),
-            run: crashes::crashes,
-            controls: &[Control { what: "commits do not wait for the disk", sees: "lost", run: crashes::not_durable }],
-        },
-        Trial {
-            id: "T5",
-            breaks: "connections: terminated, all taken, all waiting for a lock",
-            limit: minutes(5),
-            run: connections::connections,
-            controls: &[],
-        },
-        Trial {
-            id: "T6",
-            breaks: "the network before the database: black hole, half open, 1 byte/s, cut in COMMIT",
-            limit: minutes(8),
-            run: network::network,
-            controls: &[Control { what: "no fence", sees: "stale writes", run: network::no_fence }],
-        },
-        Trial {
-            id: "T8",
-            breaks: "the workers' clocks: +1 h, -2 d, jumping",
-            limit: minutes(4),
-            run: clocks::clocks,
-            controls: &[],
-        },
-        // T9 (Redis) and T10 (breakers, a provider that is away) have their place here.
-        Trial {
-            id: "T11",
-            breaks: "nothing: events that come twice, too early, forged",
-            limit: minutes(6),
-            run: programs::flood,
-            controls: &[Control { what: "the inbox has no key", sees: "in the inbox", run: programs::flood_without_key }],
-        },
-        Trial {
-            id: "T12",
-            breaks: "the disk: full, for the data and for the WAL",
-            limit: minutes(6),
-            run: disk::full,
-            controls: &[],
-        },
-        Trial {
-            id: "T13",
-            breaks: "vacuum: a snapshot held under steady load",
-            limit: minutes(6),
-            run: programs::soak,
-            controls: &[],
-        },
-        Trial {
-            id: "T14",
-            breaks: "the order of transitions, against the model",
-            limit: minutes(5),
-            run: programs::model,
-            controls: &[],
-        },
-        Trial {
-            id: "T15",
-            breaks: "the code: stored runs on today's",
-            limit: minutes(3),
-            run: programs::replay,
-            controls: &[],
-        },
-        Trial {
-            id: "T17",
-            breaks: "schedules: five processes, clock changes",
-            limit: minutes(3),
-            run: programs::cron,
-            controls: &[],
-        },
-        Trial {
-            id: "T18",
-            breaks: "fairness: one workspace's backlog",
-            limit: minutes(3),
-            run: programs::turns,
-            controls: &[],
-        },
-        Trial {
-            id: "T19",
-            breaks: "workers: SIGTERM under load",
-            limit: minutes(8),
-            run: drains::drains,
-            controls: &[],
-        },
-        Trial {
-            id: "T20",
-            breaks: "the walls between tenants",
-            limit: minutes(3),
-            run: programs::isolation,
-            controls: &[],
-        },
-        Trial {
-            id: "M1",
-            breaks: "workers: memory that runs out",
-            limit: minutes(4),
-            run: memory::memory,
-            controls: &[],
-        },
-    ]
-}

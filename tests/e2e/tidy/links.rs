@@ -3,7 +3,7 @@
 
 use super::{NOTHING, read, root};
 
-const DOCUMENTS: [&str; 3] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"];
+const DOCUMENTS: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "RELIABILITY.md"];
 
 /// What a cell of the feature table may begin with.
 const LEGEND: [&str; 6] = ["Y", "P", "~", "N", "?", "–"];

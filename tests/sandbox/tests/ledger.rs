@@ -62,7 +62,7 @@ async fn no_credential_reaches_the_ledger() {
     let account = world.create_subaccount("studio").await;
     let sid = account["sid"].as_str().expect("a sid");
     let path = format!("/Accounts/{sid}/Keys.json");
-    let key = crate::world::expect(world.twilio_post(&path, &[]), 201).await;
+    let key = expect(world.twilio_post(&path, &[]), 201).await;
     let text = std::fs::read_to_string(&world.ledger).expect("a ledger");
     for secret in [&account["auth_token"], &key["secret"]] {
         assert!(!text.contains(secret.as_str().expect("a secret")));

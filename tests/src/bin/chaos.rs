@@ -1,9 +1,5 @@
 //! The fault suite on the command line: `chaos --seed N --only "T4 T6" --size 0.2 --e2e PROGRAM --write RELIABILITY.md`.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "the table is the program's output"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the table is the program's output")]
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,22 +28,35 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    println!("seed {}, size {}, folder {}", asked.order.seed, asked.order.size, asked.order.folder.display());
+    println!(
+        "seed {}, size {}, folder {}",
+        asked.order.seed,
+        asked.order.size,
+        asked.order.folder.display()
+    );
     // Whoever ends this ends its processes too: they are ended when the trial is dropped.
-    let mut terminated = signal(SignalKind::terminate()).expect("signals can be waited for");
-    let mut interrupted = signal(SignalKind::interrupt()).expect("signals can be waited for");
     tokio::select! {
         code = all(asked) => code,
+        code = ended() => code.unwrap_or(ExitCode::FAILURE),
+    }
+}
+
+/// Waits for SIGTERM or SIGINT; what a shell says of them.
+async fn ended() -> std::io::Result<ExitCode> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    Ok(tokio::select! {
         _ = terminated.recv() => ExitCode::from(143),
         _ = interrupted.recv() => ExitCode::from(130),
-    }
+    })
 }
 
 async fn all(asked: Asked) -> ExitCode {
     let began = Instant::now();
-    let is_asked = |trial: &Trial| asked.only.is_empty() || asked.only.iter().any(|id| id == trial.id);
+    let is_asked =
+        |trial: &Trial| asked.only.is_empty() || asked.only.iter().any(|id| id == trial.id);
     let mut rows: Vec<Row> = Vec::new();
-    for trial in chaos::trials().into_iter().filter(is_asked) {
+    for trial in chaos::TRIALS.iter().copied().filter(is_asked) {
         eprintln!("{} {}", trial.id, trial.breaks);
         let row = chaos::run(trial, &asked.order, asked.controls).await;
         let how = if row.is_clean() { "well" } else { "BADLY" };

@@ -87,10 +87,14 @@ async fn skewed(order: Order, library: &std::path::Path) -> Outcome {
     let late = lateness(&pool, &jobs).await;
     let first = late.first().copied().unwrap_or_default();
     let slow = bounds::quantile(&late, 0.99).unwrap_or_default();
-    outcome.hold(late.len() == jobs.len(), || format!("{} of {} due jobs ran", late.len(), jobs.len()));
+    outcome.hold(late.len() == jobs.len(), || {
+        format!("{} of {} due jobs ran", late.len(), jobs.len())
+    });
     outcome.hold(first >= 0.0, || format!("a job was claimed {first} ms before it was due"));
     outcome.hold(slow < 60_000.0, || format!("due jobs were claimed {slow:.0} ms late at p99"));
-    outcome.notes.push(format!("{} due jobs, claimed {slow:.0} ms late at p99, none early", jobs.len()));
+    outcome
+        .notes
+        .push(format!("{} due jobs, claimed {slow:.0} ms late at p99, none early", jobs.len()));
     let crashed = "SELECT count(*) FROM audit.freed WHERE crashed";
     let crashed: i64 = sqlx::query_scalar(crashed).fetch_one(&pool).await.expect("an answer");
     outcome.hold(crashed == 0, || format!("{crashed} leases ran out though nobody died"));
@@ -105,7 +109,8 @@ async fn due(scene: &Scene, count: usize, span: Duration, seed: u64) -> Vec<JobI
     let mut random = Random::new(seed | 1);
     let mut jobs = Vec::new();
     for studio in &studios {
-        let after = span.mul_f64(0.01 * f64::from(u32::try_from(10 + random.below(80)).unwrap_or(10)));
+        let after =
+            span.mul_f64(0.01 * f64::from(u32::try_from(10 + random.below(80)).unwrap_or(10)));
         let job = NewJob::of(&Provision { workspace: *studio }).expect("a job").after(after);
         let mut connection = scene.pool.acquire().await.expect("a connection");
         let enqueued = enqueue(&mut connection, &[job]).await.expect("it is enqueued");

@@ -34,45 +34,12 @@ async fn trouble(order: Order) -> Outcome {
     let scene = Scene::set(&order, stage, async |_| Vec::new()).await;
     scene.busy().await;
     let (began, before) = (Instant::now(), scene.fleet.log_lines());
-    let mut random = Random::new(order.seed | 1);
-
-    let mut terminated = 0;
-    while began.elapsed() < part {
-        tokio::time::sleep(Duration::from_millis(200 + random.below(300))).await;
-        let third = i32::try_from(random.below(3)).unwrap_or_default();
-        let count = terminate(&scene.pool, &[third]).await;
-        order.history.note("terminated", json!({ "third": third, "connections": count }));
-        terminated += count;
-    }
-
-    // Others take all that there are, also those that the processes lose then.
-    let (mut taken, mut refusals) = (Vec::new(), 0);
-    let mut since = None;
-    while since.is_none_or(|since: Instant| since.elapsed() < part) {
-        match PgConnection::connect(&server.url).await {
-            Ok(connection) => taken.push(connection),
-            Err(_) if since.is_none() => {
-                since = Some(Instant::now());
-                terminated += terminate(&scene.pool, &[0, 1, 2]).await;
-            }
-            Err(_) => {
-                refusals += 1;
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        }
-    }
-    order.history.note("taken", json!({ "connections": taken.len(), "refusals": refusals }));
-    let hogs = taken.len();
-    drop(taken);
-
-    let mut lock = scene.pool.begin().await.expect("the database answers");
-    sqlx::raw_sql("LOCK TABLE engine.job, studio.inbox IN ACCESS EXCLUSIVE MODE")
-        .execute(&mut *lock)
-        .await
-        .expect("the tables are locked");
+    let mut terminated = terminate_some(&scene, &order, part).await;
+    let taken = take_all(&scene, &server, part).await;
+    terminated += taken.terminated;
+    order.history.note("taken", json!({ "connections": taken.hogs, "refusals": taken.refusals }));
     order.history.note("locked", json!({}));
-    tokio::time::sleep(part).await;
-    lock.rollback().await.expect("the tables are free");
+    lock(&scene.pool, part).await;
 
     let lines = scene.fleet.log_lines() - before;
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
@@ -80,12 +47,12 @@ async fn trouble(order: Order) -> Outcome {
     let mut outcome = Outcome {
         faults: vec![
             ("terminated connections", usize::try_from(terminated).unwrap_or_default()),
-            ("connections taken by others", hogs),
+            ("connections taken by others", taken.hogs),
             ("lock on the queue and the inbox", 1),
         ],
         ..Outcome::default()
     };
-    outcome.hold(refusals > 0, || "the server never ran out of connections".to_owned());
+    outcome.hold(taken.refusals > 0, || "the server never ran out of connections".to_owned());
     outcome.hold(rate <= LINES, || format!("{rate:.1} lines of log a second and process"));
     outcome.notes.push(format!("{rate:.1} lines of log a second and process"));
     let pool = scene.judge(&mut outcome).await;
@@ -94,6 +61,61 @@ async fn trouble(order: Order) -> Outcome {
     pool.close().await;
     drop(server);
     outcome
+}
+
+/// Terminates a third of the processes' connections now and then; how many it were.
+async fn terminate_some(scene: &Scene, order: &Order, part: Duration) -> i64 {
+    let mut random = Random::new(order.seed | 1);
+    let (began, mut terminated) = (Instant::now(), 0);
+    while began.elapsed() < part {
+        tokio::time::sleep(Duration::from_millis(200 + random.below(300))).await;
+        let third = i32::try_from(random.below(3)).unwrap_or_default();
+        let count = terminate(&scene.pool, &[third]).await;
+        order.history.note("terminated", json!({ "third": third, "connections": count }));
+        terminated += count;
+    }
+    terminated
+}
+
+/// What came of taking all connections.
+#[derive(Default)]
+struct Taken {
+    hogs: usize,
+    refusals: usize,
+    terminated: i64,
+}
+
+/// Takes all connections that there are, also those that the processes lose then.
+async fn take_all(scene: &Scene, server: &Server, part: Duration) -> Taken {
+    let (mut hogs, mut taken) = (Vec::new(), Taken::default());
+    let mut since: Option<Instant> = None;
+    while since.is_none_or(|since| since.elapsed() < part) {
+        match PgConnection::connect(&server.url).await {
+            Ok(connection) => hogs.push(connection),
+            Err(_) if since.is_none() => {
+                since = Some(Instant::now());
+                taken.refusals += 1;
+                taken.terminated += terminate(&scene.pool, &[0, 1, 2]).await;
+            }
+            Err(_) => {
+                taken.refusals += 1;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+    taken.hogs = hogs.len();
+    taken
+}
+
+/// Lets everybody wait for the queue and the inbox.
+async fn lock(pool: &PgPool, part: Duration) {
+    let mut lock = pool.begin().await.expect("the database answers");
+    sqlx::raw_sql("LOCK TABLE engine.job, studio.inbox IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *lock)
+        .await
+        .expect("the tables are locked");
+    tokio::time::sleep(part).await; // How long the fault lasts.
+    lock.rollback().await.expect("the tables are free");
 }
 
 async fn terminate(pool: &PgPool, thirds: &[i32]) -> i64 {

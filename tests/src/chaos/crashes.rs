@@ -67,7 +67,9 @@ async fn crash(
     };
     let pool = scene.judge(&mut outcome).await;
     outcome.recovered(reconnected(&pool, &pids).await, super::outcome::RECOVERY);
-    outcome.notes.push("recovery: from a server that is ready to each process's next beat".to_owned());
+    outcome
+        .notes
+        .push("recovery: from a server that is ready to each process's next beat".to_owned());
     pool.close().await;
     outcome
 }

@@ -26,7 +26,8 @@ pub(super) fn full(order: Order) -> Pin<Box<dyn Future<Output = Outcome>>> {
         let mut outcome = Outcome::default();
         let mut times = Vec::new();
         for (name, part, size) in [("data", "base", "96m"), ("WAL", "pg_wal", "112m")] {
-            let order = Order::new(order.seed, order.size, order.folder.join(part), order.program.clone());
+            let order =
+                Order::new(order.seed, order.size, order.folder.join(part), order.program.clone());
             match fill(&order, part, size, &mut outcome).await {
                 Ok(time) => times.push(time),
                 Err(why) => return Outcome::not_run(why),
@@ -91,12 +92,7 @@ fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
 
 /// Fills the disk of one part while work goes on. How long it took to go on when there was room again, in milliseconds, or why it
 /// cannot be tried here.
-async fn fill(
-    order: &Order,
-    part: &str,
-    size: &str,
-    outcome: &mut Outcome,
-) -> Result<f64, String> {
+async fn fill(order: &Order, part: &str, size: &str, outcome: &mut Outcome) -> Result<f64, String> {
     if !rustix::process::geteuid().is_root() {
         return Err("only root can make a small disk".to_owned());
     }
@@ -112,7 +108,8 @@ async fn fill(
     scene.busy().await;
     small.fill();
     order.history.note("full", json!({ "part": part }));
-    let (began, refused) = (Instant::now(), || scene.letters.look(|said| said.refused + said.unanswered));
+    let (began, refused) =
+        (Instant::now(), || scene.letters.look(|said| said.refused + said.unanswered));
     let before = refused();
     while refused() < before + 3 && began.elapsed() < NOTICE {
         if part == "pg_wal" {

@@ -42,6 +42,8 @@ async fn drain(order: Order) -> Outcome {
     let (mut ending, mut ended) = (JoinSet::new(), Vec::new());
     for _ in 0..count {
         let index = usize::try_from(random.below(4)).unwrap_or_default();
+        // One that has only just been started holds nothing, and may not yet know what a signal is.
+        scene.is_registered(index).await;
         let pool = scene.pool.clone();
         let told = Instant::now();
         let Some(child) = scene.fleet.retire(index, &pool).await else { continue };
@@ -56,14 +58,24 @@ async fn drain(order: Order) -> Outcome {
     ended.extend(ending.join_all().await);
     let mut outcome = Outcome { faults: vec![("SIGTERM", ended.len())], ..Outcome::default() };
     for (index, time) in &ended {
-        let most = if *index == 0 { Duration::from_secs(30) } else { Duration::from_millis(300) + BEYOND };
-        outcome.hold(time.is_some_and(|time| time < most), || format!("worker {index} took {time:?} to end"));
+        let most =
+            if *index == 0 { Duration::from_secs(30) } else { Duration::from_millis(300) + BEYOND };
+        outcome.hold(time.is_some_and(|time| time < most), || {
+            format!("worker {index} took {time:?} to end")
+        });
     }
-    let mut times: Vec<f64> =
-        ended.iter().filter_map(|(index, time)| time.filter(|_| *index > 0)).map(|time| time.as_secs_f64()).collect();
+    let mut times: Vec<f64> = ended
+        .iter()
+        .filter_map(|(index, time)| time.filter(|_| *index > 0))
+        .map(|time| time.as_secs_f64())
+        .collect();
     times.sort_by(f64::total_cmp);
     let at = |share| bounds::quantile(&times, share).unwrap_or_default();
-    outcome.notes.push(format!("ended after {:.2} / {:.2} s (p50 / p99, grace {GRACE})", at(0.5), at(0.99)));
+    outcome.notes.push(format!(
+        "ended after {:.2} / {:.2} s (p50 / p99, grace {GRACE})",
+        at(0.5),
+        at(0.99)
+    ));
     let pool = scene.judge(&mut outcome).await;
     outcome.recovered(audit::picked_up(&pool).await, PICKED_UP);
     outcome.notes.push("recovery: from giving a job back to its next claim".to_owned());

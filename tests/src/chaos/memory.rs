@@ -35,7 +35,8 @@ struct Group(PathBuf);
 impl Group {
     fn new() -> Result<Self, String> {
         let name = format!("autopilot-chaos-{}", std::process::id());
-        let tried = [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")];
+        let tried =
+            [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")];
         for (root, limit) in tried {
             if !Path::new(root).join("cgroup.procs").exists() {
                 continue;
@@ -44,7 +45,9 @@ impl Group {
             let made = fs::create_dir(&group.0).and_then(|()| fs::write(group.0.join(limit), ROOM));
             // Where there is swap, memory does not run out.
             drop(fs::write(group.0.join("memory.swap.max"), "0"));
-            return made.map(|()| group).map_err(|error| format!("no control group can be made: {error}"));
+            return made
+                .map(|()| group)
+                .map_err(|error| format!("no control group can be made: {error}"));
         }
         Err("there are no control groups for memory".to_owned())
     }
@@ -65,7 +68,8 @@ async fn starve(order: Order, group: &Group) -> Outcome {
     let url = database.url();
     let count = order.many(12, 2);
     let span = Duration::from_secs(3) * u32::try_from(count).unwrap_or(1);
-    let mut scene = Scene::set(&order, Stage::new(&url, count * 8, span), async |_| Vec::new()).await;
+    let mut scene =
+        Scene::set(&order, Stage::new(&url, count * 8, span), async |_| Vec::new()).await;
     scene.busy().await;
     let mut random = Random::new(order.seed | 1);
     let (mut starved, mut killed) = (0, 0);
@@ -75,7 +79,9 @@ async fn starve(order: Order, group: &Group) -> Outcome {
         let Some(pid) = scene.fleet.pids().get(index).copied() else { continue };
         audit::strike(&scene.pool, pid, "kill").await;
         if let Err(error) = group.take(pid) {
-            return Outcome::not_run(format!("a process cannot be put into a control group: {error}"));
+            return Outcome::not_run(format!(
+                "a process cannot be put into a control group: {error}"
+            ));
         }
         let until = Instant::now() + PATIENCE;
         let mut dead = 0;
@@ -97,7 +103,9 @@ async fn starve(order: Order, group: &Group) -> Outcome {
     };
     let pool = scene.judge(&mut outcome).await;
     if starved == 0 {
-        return Outcome::not_run("no process was ended for want of memory: the limit is not enforced here");
+        return Outcome::not_run(
+            "no process asked for more memory than it had, or the limit is not enforced here",
+        );
     }
     outcome.recovered(audit::recovered(&pool).await, RECOVERY);
     pool.close().await;

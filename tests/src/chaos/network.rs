@@ -5,13 +5,15 @@
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-use autopilot_engine::testing::{TestDatabase, eventually};
 use autopilot_engine::MIGRATOR;
+use autopilot_engine::testing::{TestDatabase, eventually};
+use autopilot_sandbox::Sandbox;
 use serde_json::json;
 use sqlx::PgPool;
 
 use super::scene::{Scene, Stage};
 use super::{Order, Outcome};
+use crate::storm::fleet::Settings;
 use crate::storm::{Random, audit};
 use crate::{Cut, Proxy, Way};
 
@@ -25,7 +27,7 @@ pub(super) fn network(order: Order) -> Pin<Box<dyn Future<Output = Outcome>>> {
 
 /// Without the fence, and with a network that comes back while others are at the same jobs.
 pub(super) fn no_fence(order: Order) -> Pin<Box<dyn Future<Output = Outcome>>> {
-    let rounds = order.many(6, 6);
+    let rounds = order.many(10, 6);
     Box::pin(cut_off(order, rounds, false))
 }
 
@@ -46,18 +48,11 @@ async fn cut_off(order: Order, rounds: usize, fence: bool) -> Outcome {
     let through = way.url(&url);
     let mut stage = Stage::new(&url, rounds * 60, AWAY * steps * 4 / 3);
     (stage.way, stage.fence) = (&through, fence);
+    // Without a fence there are slots for all that is freed, so that others are at it when the network comes back.
+    stage.workers = if fence { 3 } else { 5 };
     let mut providers = None;
     let scene = Scene::set(&order, stage, async |sandbox| {
-        let address = sandbox.base_url().trim_start_matches("http://").to_owned();
-        let proxy = Proxy::before(address.clone()).await;
-        let by_proxy = format!("127.0.0.1:{}", proxy.port());
-        let mut own: Vec<(String, String)> = sandbox
-            .env()
-            .into_iter()
-            .filter(|(_, value)| value.contains(&address))
-            .map(|(name, value)| (name, value.replace(&address, &by_proxy)))
-            .collect();
-        own.push(("DATABASE_URL".to_owned(), lonely_way.url(&url)));
+        let (proxy, own) = ways_of_its_own(sandbox, lonely_way.url(&url)).await;
         providers = Some(proxy);
         vec![own]
     })
@@ -78,7 +73,10 @@ async fn cut_off(order: Order, rounds: usize, fence: bool) -> Outcome {
             // The trial's own rhythm.
             tokio::time::sleep(Duration::from_millis(500 + random.below(1_500))).await;
             let sent = lonely.leave(*kind, fence).await;
-            order.history.note("cut off", json!({ "way": format!("{kind:?}"), "sent after it was dead": sent }));
+            order.history.note(
+                "cut off",
+                json!({ "way": format!("{kind:?}"), "sent after it was dead": sent }),
+            );
             overlaps += u64::from(sent > 0);
         }
     }
@@ -98,6 +96,18 @@ async fn cut_off(order: Order, rounds: usize, fence: bool) -> Outcome {
     pool.close().await;
     database.close().await;
     outcome
+}
+
+/// What a worker is told that reaches this database and has a way of its own to the providers; and that way.
+async fn ways_of_its_own(sandbox: &Sandbox, database: String) -> (Proxy, Settings) {
+    let address = sandbox.base_url().trim_start_matches("http://").to_owned();
+    let proxy = Proxy::before(address.clone()).await;
+    let by_proxy = format!("127.0.0.1:{}", proxy.port());
+    let env = sandbox.env().into_iter().filter(|(_, value)| value.contains(&address));
+    let mut own: Settings =
+        env.map(|(name, value)| (name, value.replace(&address, &by_proxy))).collect();
+    own.push(("DATABASE_URL".to_owned(), database));
+    (proxy, own)
 }
 
 impl Lonely<'_> {
@@ -121,11 +131,11 @@ impl Lonely<'_> {
         sent
     }
 
-    /// Whether another process runs what this one ran.
+    /// Whether others run all that this one ran and that has not ended.
     async fn is_superseded(&self) -> bool {
         let superseded = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT FROM audit.freed f JOIN engine.job j ON j.id = f.job AND j.token > f.token
-             WHERE f.pid = $1 AND f.crashed AND j.state = 1)",
+            "SELECT coalesce(bool_and(j.state = 1), false) FROM audit.freed f JOIN engine.job j ON j.id = f.job
+             WHERE f.pid = $1 AND f.crashed",
         );
         superseded.bind(self.pid).fetch_one(self.pool).await.expect("the database answers")
     }

@@ -22,7 +22,12 @@ pub(super) fn crash_points(order: Order) -> Running {
 pub(super) fn model(order: Order) -> Running {
     let cases = order.many(600, 20).to_string();
     let seed = order.seed.to_string();
-    tests(order, &["state_machine::"], 1, &[("AUTOPILOT_MODEL_CASES", cases), ("PROPTEST_RNG_SEED", seed)])
+    tests(
+        order,
+        &["state_machine::"],
+        1,
+        &[("AUTOPILOT_MODEL_CASES", cases), ("PROPTEST_RNG_SEED", seed)],
+    )
 }
 
 /// T15.
@@ -72,7 +77,9 @@ fn tests(
             passed += good;
         }
         outcome.acknowledged = passed;
-        outcome.notes.push(format!("{passed} tests passed in {rounds} rounds of `{}`", names.join(" ")));
+        outcome
+            .notes
+            .push(format!("{passed} tests passed in {rounds} rounds of `{}`", names.join(" ")));
         for (name, value) in env {
             outcome.notes.push(format!("{name}={value}"));
         }
@@ -117,14 +124,16 @@ pub(super) fn soak(order: Order) -> Running {
         let whole = said.contains("Every job that was enqueued is in the history, once");
         outcome.hold(whole, || format!("the soak failed, see {}", log.display()));
         outcome.acknowledged = 2 * 200 * order.many(60, 5) as u64;
-        outcome.notes.push(format!("200 jobs a second, {seconds} s without and {seconds} s with a snapshot held"));
+        outcome.notes.push(format!(
+            "200 jobs a second, {seconds} s without and {seconds} s with a snapshot held"
+        ));
         outcome
     })
 }
 
 /// T11.
 pub(super) fn flood(order: Order) -> Running {
-    let events = order.many(20_000, 300);
+    let events = order.many(10_000, 300);
     Box::pin(pour(order, events, true))
 }
 
@@ -145,7 +154,11 @@ async fn pour(order: Order, events: usize, key: bool) -> Outcome {
     };
     let report = flood::run(&plan).await;
     let mut outcome = Outcome {
-        faults: vec![("twice", report.repeated), ("too early", report.early), ("forged", report.forged)],
+        faults: vec![
+            ("twice", report.repeated),
+            ("too early", report.early),
+            ("forged", report.forged),
+        ],
         acknowledged: report.answers.acknowledged as u64,
         lost: plan.events.saturating_sub(report.found.processed) as u64,
         violations: report.violations(&plan),
@@ -164,7 +177,8 @@ mod tests {
 
     #[test]
     fn what_a_test_program_says_is_counted_and_silence_is_no_success() {
-        let said = "running 3 tests\n...\ntest result: ok. 3 passed; 0 failed; 1 ignored; 0 measured";
+        let said =
+            "running 3 tests\n...\ntest result: ok. 3 passed; 0 failed; 1 ignored; 0 measured";
         assert_eq!(counts(said), (3, 0));
         assert_eq!(counts("test result: FAILED. 2 passed; 1 failed; 0 ignored"), (2, 1));
         assert_eq!(counts("killed"), (0, 0));

@@ -86,8 +86,7 @@ impl Scene {
         let fleet = Fleet::start(crew, &[("DATABASE_URL", stage.way)], &sandbox.env());
         let webhooks = format!("http://{}/webhooks/stripe", fleet.http_address().await);
         let acknowledged = Arc::default();
-        let deliveries =
-            callers::deliver(&sandbox, &webhooks, &studios, &acknowledged, stage.span);
+        let deliveries = callers::deliver(&sandbox, &webhooks, &studios, &acknowledged, stage.span);
         let letters = Letters::start(&webhooks);
         let history = order.history.clone();
         Self { pool, sandbox, fleet, letters, studios, history, ledger, acknowledged, deliveries }
@@ -107,15 +106,28 @@ impl Scene {
         .await;
     }
 
+    /// Waits until a worker has a lease.
+    pub(super) async fn is_registered(&self, index: usize) {
+        let pid = self.fleet.pids().get(index).and_then(|pid| i32::try_from(*pid).ok());
+        autopilot_engine::testing::eventually("the worker is registered", async || {
+            sqlx::query_scalar("SELECT EXISTS (SELECT FROM engine.worker WHERE pid = $1)")
+                .bind(pid)
+                .fetch_one(&self.pool)
+                .await
+                .unwrap_or(false)
+        })
+        .await;
+    }
+
     /// What a query that answers one number says; patient with a server that is away.
     pub(super) async fn number(&self, sql: &'static str) -> i64 {
         let until = Instant::now() + STUCK;
         loop {
             match sqlx::query_scalar(sql).fetch_one(&self.pool).await {
                 Ok(number) => return number,
-                Err(error) if Instant::now() > until => panic!("the database is away: {error}"),
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                Err(error) => assert!(Instant::now() < until, "the database is away: {error}"),
             }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
@@ -154,7 +166,9 @@ impl Scene {
             answered.unanswered,
             answered.gap.as_secs_f64()
         ));
-        outcome.notes.push(format!("late writes refused {refused}, put back by an operator {put_back}"));
+        outcome
+            .notes
+            .push(format!("late writes refused {refused}, put back by an operator {put_back}"));
         outcome.notes.push(format!("settled after {:.1} s", settled.as_secs_f64()));
         self.pool
     }

@@ -12,19 +12,19 @@ type Running = Pin<Box<dyn Future<Output = Outcome>>>;
 
 /// Kills and pauses.
 pub(super) fn storm(order: Order) -> Running {
-    let workflows = order.many(1_000, 20);
+    let workflows = order.many(700, 20);
     Box::pin(blow(order, workflows, |_| ()))
 }
 
 /// The same without the fence.
 pub(super) fn no_fence(order: Order) -> Running {
-    let workflows = order.many(200, 80);
+    let workflows = order.many(120, 80);
     Box::pin(blow(order, workflows, |plan| plan.fence = false))
 }
 
 /// The same at providers that take no repeated call for known: of each twentieth purchase the answer is lost.
 pub(super) fn no_keys(order: Order) -> Running {
-    let workflows = order.many(100, 20);
+    let workflows = order.many(60, 20);
     Box::pin(blow(order, workflows, |plan| plan.keys = false))
 }
 
@@ -59,6 +59,8 @@ async fn blow(order: Order, workflows: usize, change: impl FnOnce(&mut Plan)) ->
     outcome.recovered(report.recovered, RECOVERY);
     outcome.notes.push(format!("late writes refused {}", report.refused));
     outcome.notes.push(format!("put back by an operator {}", report.put_back));
-    outcome.notes.push(format!("settled {:.1} s after the last strike", report.settled.as_secs_f64()));
+    outcome
+        .notes
+        .push(format!("settled {:.1} s after the last strike", report.settled.as_secs_f64()));
     outcome
 }

@@ -68,7 +68,11 @@ fn bounded(count: u64, of: u64) -> String {
 }
 
 fn percent(share: f64) -> String {
-    if share >= 0.001 { format!("{:.1} %", share * 100.0) } else { format!("{:.3} %", share * 100.0) }
+    if share >= 0.001 {
+        format!("{:.1} %", share * 100.0)
+    } else {
+        format!("{:.3} %", share * 100.0)
+    }
 }
 
 fn recovery(times: &[f64]) -> String {
@@ -87,7 +91,7 @@ fn grouped(number: impl ToString) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

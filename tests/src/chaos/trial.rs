@@ -112,7 +112,8 @@ impl Row {
     /// Whether all is as it must be.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        let blind = |(_, broken, hit): (_, &Outcome, Option<_>)| hit.is_none() && broken.not_run.is_none();
+        let blind =
+            |(_, broken, hit): (_, &Outcome, Option<_>)| hit.is_none() && broken.not_run.is_none();
         self.outcome.violations.is_empty() && !self.seen().any(blind)
     }
 }

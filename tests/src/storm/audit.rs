@@ -135,7 +135,8 @@ ORDER BY 1";
 /// When the database refuses.
 pub async fn strike(pool: &PgPool, pid: u32, how: &str) {
     let pid = i32::try_from(pid).unwrap_or_default();
-    let noted = sqlx::query("INSERT INTO audit.struck (pid, how) VALUES ($1, $2)").bind(pid).bind(how);
+    let noted =
+        sqlx::query("INSERT INTO audit.struck (pid, how) VALUES ($1, $2)").bind(pid).bind(how);
     noted.execute(pool).await.expect("the strike is noted");
 }
 

@@ -59,7 +59,11 @@ struct Pause {
 }
 
 impl Fleet {
-    pub(crate) fn start(crew: Crew, database: &[(&str, &str)], sandbox: &[(String, String)]) -> Self {
+    pub(crate) fn start(
+        crew: Crew,
+        database: &[(&str, &str)],
+        sandbox: &[(String, String)],
+    ) -> Self {
         let mut env = environment(crew.pace, database, sandbox);
         env.extend(crew.all.iter().cloned());
         let ready = crew.folder.join("http.ready");
@@ -136,10 +140,7 @@ impl Fleet {
         let working = self.workers.get(index).map(|worker| worker.child.id());
         let working = alive(pool).await.into_iter().any(|pid| Some(pid) == working);
         // At least half of the fleet stays awake, so that the storm ends.
-        if self.crew.pace == Pace::Short
-            && pause
-            && working
-            && awake.len() > self.workers.len() / 2
+        if self.crew.pace == Pace::Short && pause && working && awake.len() > self.workers.len() / 2
         {
             self.pause(index, moment);
         } else {
@@ -232,7 +233,10 @@ impl Fleet {
     }
 
     fn refused_by(&self, number: usize) -> usize {
-        std::fs::read_to_string(self.log(number)).unwrap_or_default().matches("late write refused").count()
+        std::fs::read_to_string(self.log(number))
+            .unwrap_or_default()
+            .matches("late write refused")
+            .count()
     }
 }
 
