@@ -87,7 +87,7 @@ outage: ## 1,000 studios while each provider is out of order for ten virtual min
 E2E = $$($(CARGO) test -q -p autopilot-tests --test e2e --no-run --message-format=json | sed -n 's/.*"executable":"\([^"]*e2e-[^"]*\)".*/\1/p' | tail -1)
 chaos: ## Every fault, one after the other, and what must be seen where protection is taken away; 40 minutes. ONLY="T4 T6" SEED=n SIZE=0.2
 	@$(BUILD)
-	@e2e=$(E2E); $(PRIVATE_PG) -- $(BIN)/chaos --folder $(STATE)/chaos --e2e "$$e2e" --size $(or $(SIZE),1) \
+	@e2e=$(E2E); AUTOPILOT_REDIS_BIN="$${AUTOPILOT_REDIS_BIN:-$$(.ci/redis $(STATE))}" $(PRIVATE_PG) -- $(BIN)/chaos --folder $(STATE)/chaos --e2e "$$e2e" --size $(or $(SIZE),1) \
 		$(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only "$(ONLY)",$(if $(SIZE),,--write $(CURDIR)/RELIABILITY.md))
 
 bench: ## Us, the peers and bare Postgres side by side; some hours. ROUNDS=3 ROWS="drain pickup" SYSTEMS="..." QUICK=1

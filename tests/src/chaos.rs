@@ -16,6 +16,7 @@ mod letters;
 mod list;
 mod memory;
 mod network;
+mod outages;
 mod outcome;
 mod programs;
 mod scene;

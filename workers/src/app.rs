@@ -3,9 +3,7 @@
 pub(crate) mod providers;
 
 use autopilot_engine::secrets::Keyring;
-use autopilot_engine::{
-    BreakerPolicy, Redis, RedisError, Registry, Retry, Schedule, WorkerConfig,
-};
+use autopilot_engine::{BreakerPolicy, Redis, RedisError, Registry, Retry, Schedule, WorkerConfig};
 use autopilot_workflows::app::{self as workflows, App, Settings, WhatsAppLine};
 use autopilot_workflows::integrations::courier::{Courier, Targets};
 use autopilot_workflows::integrations::http::Pace;

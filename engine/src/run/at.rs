@@ -16,8 +16,8 @@ use crate::enqueue::KEY_NAMESPACE;
 use crate::failure::{Result, Stop};
 use crate::ids::{JobId, WorkspaceId};
 use crate::lease::{Claim, Lease};
-use crate::retry::Retry;
 use crate::lock::Locks;
+use crate::retry::Retry;
 use crate::secrets::Vault;
 
 /// Who says how far he has come says so no more often.

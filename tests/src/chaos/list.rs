@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::trial::{Control, Trial};
-use super::{clocks, connections, crashes, disk, drains, memory, network, programs, storms};
+use super::{
+    clocks, connections, crashes, disk, drains, memory, network, outages, programs, storms,
+};
 
 /// Everything that is tried, in its order.
 pub const TRIALS: &[Trial] = &[
@@ -63,7 +65,24 @@ pub const TRIALS: &[Trial] = &[
         run: clocks::clocks,
         controls: &[],
     },
-    // T9 (Redis) and T10 (breakers, a provider that is away) have their place here.
+    Trial {
+        id: "T9",
+        breaks: "Redis: emptied, killed, standing still, lying, reached by half",
+        limit: minutes(5),
+        run: programs::redis,
+        controls: &[],
+    },
+    Trial {
+        id: "T10",
+        breaks: "each provider: away for ten minutes of the database's clock",
+        limit: minutes(15),
+        run: outages::outages,
+        controls: &[Control {
+            what: "no breakers",
+            sees: "attempted twice",
+            run: outages::no_breakers,
+        }],
+    },
     Trial {
         id: "T11",
         breaks: "nothing: events that come twice, too early, forged",

@@ -131,6 +131,11 @@ pub(super) fn soak(order: Order) -> Running {
     })
 }
 
+/// T9: with a control of its own among the tests, the word of Postgres taken away.
+pub(super) fn redis(order: Order) -> Running {
+    tests(order, &["locks::"], 2, &[])
+}
+
 /// T11.
 pub(super) fn flood(order: Order) -> Running {
     let events = order.many(10_000, 300);
