@@ -20,7 +20,7 @@ pub(super) fn crash_points(order: Order) -> Running {
 
 /// T14, as many random cases as there is time for.
 pub(super) fn model(order: Order) -> Running {
-    let cases = order.many(600, 20).to_string();
+    let cases = order.many(200, 20).to_string();
     let seed = order.seed.to_string();
     tests(
         order,
