@@ -14,6 +14,7 @@ pub mod runs;
 pub mod schedules;
 mod search;
 mod source;
+pub mod standing;
 pub mod weights;
 
 pub use aside::why_aside;

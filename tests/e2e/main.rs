@@ -24,6 +24,7 @@ mod forget;
 mod forks;
 mod gap_repair;
 mod grouped;
+mod health;
 mod in_order;
 mod inbound;
 mod inbox_cli;

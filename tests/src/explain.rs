@@ -17,20 +17,37 @@ impl Explained {
         statement: &str,
         values: &str,
     ) -> Self {
+        let by_index = ["enable_seqscan", "enable_mergejoin", "jit"]
+            .map(|setting| format!("SET {setting} = off;"))
+            .concat();
+        let settings = format!("{by_index} SET plan_cache_mode = force_generic_plan");
+        Self::with(world, &settings, statement, values).await
+    }
+
+    /// Runs a statement with these values as any connection would: by whichever plan the planner takes for the best.
+    pub async fn as_planned<A: Send + Sync + 'static>(
+        world: &World<A>,
+        statement: &str,
+        values: &str,
+    ) -> Self {
+        Self::with(world, "SET plan_cache_mode = auto", statement, values).await
+    }
+
+    async fn with<A: Send + Sync + 'static>(
+        world: &World<A>,
+        settings: &str,
+        statement: &str,
+        values: &str,
+    ) -> Self {
         let mut conn = world.connect().await;
-        for setting in ["enable_seqscan", "enable_mergejoin", "jit"] {
-            sqlx::raw_sql(sqlx::AssertSqlSafe(format!("SET {setting} = off")))
-                .execute(&mut conn)
-                .await
-                .unwrap();
-        }
         let statement: String =
             statement.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
         let plain = statement.replace(['!', '?'], "");
-        let sql = format!("PREPARE measured AS {plain}; SET plan_cache_mode = force_generic_plan");
+        let sql = format!("{settings}; PREPARE measured AS {plain}");
         sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut conn).await.unwrap();
         let explain = format!(
-            "EXPLAIN (ANALYZE, WAL, BUFFERS, COSTS OFF, TIMING OFF, FORMAT JSON) EXECUTE measured({values})"
+            "EXPLAIN (ANALYZE, WAL, BUFFERS, COSTS OFF, TIMING OFF, FORMAT JSON) EXECUTE measured{}",
+            if values.is_empty() { String::new() } else { format!("({values})") }
         );
         let row = sqlx::raw_sql(sqlx::AssertSqlSafe(explain)).fetch_one(&mut conn).await.unwrap();
         let explained: Value = row.get(0);

@@ -2,6 +2,7 @@
 
 mod breakers;
 mod endpoints;
+mod health;
 mod inbox;
 mod jobs;
 mod queue;
@@ -16,6 +17,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use breakers::Breakers;
 pub(crate) use endpoints::{Add as AddEndpoint, Endpoints, OneEndpoint, WhichDeliveries};
+pub(crate) use health::Health;
 pub(crate) use inbox::{EventArg, Inbox, Replay};
 pub(crate) use jobs::{Fork, Jobs, List, Resolve, Runs};
 pub(crate) use queue::{CancelAll, Pauses, RetryAll, Schedules, Search, Weights, Which};
@@ -91,6 +93,8 @@ pub(crate) enum Command {
     /// Settings.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// How a studio stands, or all of them: what does not work and why, what happens next, what to do. Asks no provider.
+    Health(Health),
     /// Look for what is wrong: settings, database, keys, queue, providers. Writes nothing.
     Doctor,
 }

@@ -3,6 +3,7 @@
 mod breakers;
 mod doctor;
 mod endpoints;
+mod health;
 mod inbox;
 mod jobs;
 mod jobs_many;
@@ -35,6 +36,9 @@ pub(crate) async fn run(cli: Cli, console: Console) -> Result<Exit, Fail> {
     let loaded = Config::load(file.as_ref(), environment(std::env::vars_os()), &app::known());
     match cli.command {
         Command::Config(ConfigCommand::Check) => check(&loaded, console),
+        Command::Health(args) => {
+            health::run(args, &start(loaded, Odd::Kept)?.database, console).await
+        }
         Command::Doctor => Box::pin(doctor::run(&loaded, console)).await,
         Command::Serve(args) => serve::run(args, &start(loaded, Odd::Told)?).await,
         Command::Migrate(args) => {

@@ -8,6 +8,7 @@ mod fields;
 mod health;
 mod intake;
 mod limits;
+mod overview;
 mod problem;
 mod routes;
 mod server;

@@ -91,6 +91,15 @@ pub(crate) fn breaker(text: &str) -> Result<Guarded, String> {
     }
 }
 
+/// A whole number from 1 to `most`.
+///
+/// # Errors
+/// What is wrong.
+pub(crate) fn count(text: &str, most: u32) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| format!("is not a whole number from 1 to {most}"))
+}
+
 /// A piece of JSON.
 ///
 /// # Errors

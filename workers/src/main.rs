@@ -8,6 +8,7 @@ mod console;
 mod database;
 mod exit;
 mod fail;
+mod health;
 mod http;
 mod input;
 mod render;

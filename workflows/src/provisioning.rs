@@ -3,6 +3,7 @@
 mod ai_config;
 mod email;
 mod number;
+pub(crate) mod seen;
 mod settle;
 mod smoke;
 mod subaccount;
@@ -20,7 +21,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::integrations::service::{SMTP, STRIPE, TWILIO, WHATSAPP};
+use crate::state::health::Component;
 
+pub use seen::LeftOut;
 pub use settle::Settle;
 pub(crate) use subaccount::no_keyring;
 pub(crate) use subscription::refresh as refresh_subscription;
@@ -104,8 +107,21 @@ impl Job for Provision {
             email: matches!(mail, Outcome::Done(_)),
         };
         run.step(several("run_smoke_tests"), async |at| smoke::run(at, &present).await).await?;
-        let settle =
-            Settle { workspace: self.workspace, mark: plan.due_since, degraded: run.is_degraded() };
+        let parts = [
+            (Component::Twilio, present.number.is_some(), run.app.twilio.is_some()),
+            (Component::Whatsapp, present.whatsapp, run.app.whatsapp.is_some()),
+            (Component::Email, present.email, run.app.email.is_some()),
+        ];
+        let left_out = parts.into_iter().filter(|(_, is_present, _)| !is_present);
+        let left_out = left_out
+            .map(|(component, _, is_configured)| LeftOut { component, is_configured })
+            .collect();
+        let settle = Settle {
+            workspace: self.workspace,
+            mark: plan.due_since,
+            degraded: run.is_degraded(),
+            left_out,
+        };
         run.enqueue(NewJob::of(&settle).map_err(settle::unwritable)?);
         Ok(())
     }

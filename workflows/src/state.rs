@@ -1,6 +1,6 @@
 //! The rows of schema `studio`: one table a file, typed rows, small functions.
 //!
-//! Tables that span the workspaces ([`workspaces`], [`inbox`], [`routes`]) take a connection; all others take a
+//! Tables that span the workspaces ([`workspaces`], [`inbox`], [`routes`], [`health`]) take a connection; all others take a
 //! [`Tenant`](crate::tenancy::Tenant), which sees one workspace's rows only. Sealed columns are sealed and unsealed
 //! here, so that they never leave as bytes.
 //!
@@ -16,6 +16,7 @@ pub mod email_accounts;
 pub mod endpoints;
 mod error;
 pub mod gaps;
+pub mod health;
 pub mod inbox;
 pub mod messages;
 pub mod payments;

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
 
 use super::OpsError;
 use super::jobs::{FailureView, Filter, failures};
@@ -99,6 +100,15 @@ impl RunView {
     #[must_use]
     pub fn has_ended(&self) -> bool {
         !matches!(self.status.as_str(), "queued" | "running" | "waiting" | "retrying" | "aside")
+    }
+
+    /// The newest of a kind in each workspace.
+    pub(super) async fn newest(
+        conn: &mut PgConnection,
+        workspaces: &[Uuid],
+        kind: &str,
+    ) -> Result<Vec<Self>, sqlx::Error> {
+        sqlx::query_file_as!(Self, "sql/standing/runs.sql", workspaces, kind).fetch_all(conn).await
     }
 }
 

@@ -93,7 +93,7 @@ fn named(mut fields: Fields) -> Result<WorkspaceId, Problem> {
     workspace.ok_or_else(|| invalid(Vec::new()))
 }
 
-fn unknown(workspace: WorkspaceId) -> Problem {
+pub(super) fn unknown(workspace: WorkspaceId) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, format!("Workspace {workspace} is not registered here."))
         .kind("urn:autopilot:unknown-workspace", "Unknown workspace")
         .action(format!("PUT /api/workspaces/{workspace}"))

@@ -12,7 +12,8 @@ use super::auth::require_token;
 use super::limits::{Places, end_in_time, take_place};
 use super::problem::Problem;
 use super::{
-    Http, autopilot, breakers, health, stripe_webhook, twilio_webhook, whatsapp_webhook, workspaces,
+    Http, autopilot, breakers, health, overview, stripe_webhook, twilio_webhook, whatsapp_webhook,
+    workspaces,
 };
 
 /// What a request must show before its handler does anything.
@@ -54,6 +55,7 @@ pub(super) fn routes() -> Vec<Route> {
         route("GET", "/api/autopilot/breakers", Guard::Token, get(breakers::list)),
         route("POST", "/api/autopilot/breakers/trip", Guard::Token, post(breakers::trip)),
         route("POST", "/api/autopilot/breakers/reset", Guard::Token, post(breakers::reset)),
+        route("GET", "/api/autopilot/health", Guard::Token, get(overview::show)),
         route("GET", "/api/autopilot/status", Guard::Token, get(autopilot::status)),
     ]
 }

@@ -3,6 +3,7 @@
 mod api;
 mod guards;
 mod intake;
+mod overview;
 mod signatures;
 mod stripe;
 mod twilio;

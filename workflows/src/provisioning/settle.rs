@@ -13,7 +13,9 @@ use serde_json::json;
 use crate::app::App;
 use crate::fail::unwritten;
 use crate::outbound::{self, EventType};
-use crate::state::workspaces;
+use crate::state::{health, workspaces};
+
+use super::seen::{self, LeftOut};
 
 /// Records how a provisioning ended; a complete one ends the studio's being due.
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,6 +26,9 @@ pub struct Settle {
     pub mark: Option<DateTime<Utc>>,
     /// Whether something was missing.
     pub degraded: bool,
+    /// What was.
+    #[serde(default)]
+    pub left_out: Vec<LeftOut>,
 }
 
 impl Job for Settle {
@@ -48,6 +53,11 @@ impl Job for Settle {
                     workspaces::record_outcome(&mut *tx, self.workspace, outcome).await?;
                 }
             }
+            let mut seen = vec![seen::ended(self.workspace, self.degraded, &self.left_out)];
+            seen.extend(self.left_out.iter().map(|left| seen::left_out(self.workspace, left)));
+            let _changed = health::put(&mut *tx, self.workspace, &seen).await?;
+            workspaces::check_after_run(&mut *tx, self.workspace, self.degraded, seen::SOON)
+                .await?;
             let data = json!({ "outcome": outcome });
             outbound::tell(tx, self.workspace, EventType::StudioProvisioned, &data)
                 .await

@@ -3,11 +3,13 @@
 use autopilot_engine::{At, Class, Failure, Result, Stop};
 use serde::{Deserialize, Serialize};
 
+use super::seen;
 use super::turn::if_asked;
 use super::whatsapp;
 use crate::app::App;
 use crate::integrations::service::{SMTP, STRIPE, TWILIO, WHATSAPP};
 use crate::integrations::twilio::NumberSid;
+use crate::state::health::{self, Component, Seen, Severity};
 use crate::state::phone_numbers;
 use crate::state::smoke_tests::{self, SmokeTest};
 use crate::state::twilio_accounts;
@@ -28,28 +30,28 @@ pub(super) struct Passed {
 }
 
 pub(super) async fn run(at: At<'_, App>, present: &Present) -> Result<Passed> {
-    let mut results = vec![("stripe", asked(&at, STRIPE, stripe(&at)).await?)];
+    let mut results = vec![(Component::Stripe, asked(&at, STRIPE, stripe(&at)).await?)];
     if let Some(number) = &present.number {
-        results.push(("twilio", asked(&at, TWILIO, twilio(&at, number)).await?));
+        results.push((Component::Twilio, asked(&at, TWILIO, twilio(&at, number)).await?));
     }
     if present.whatsapp
         && let Some(line) = at.app.whatsapp.as_ref()
     {
         let connected = asked(&at, WHATSAPP, whatsapp::connected(line)).await?;
-        results.push(("whatsapp", connected.map(|line| line.display_phone_number)));
+        results.push((Component::Whatsapp, connected.map(|line| line.display_phone_number)));
     }
     if present.email
         && let Some(email) = at.app.email.as_ref()
     {
         let ping = async { email.client.ping().await.map_err(Stop::from) };
         let verified = asked(&at, SMTP, ping).await?;
-        results.push(("email", verified.map(|()| "the handshake succeeded".to_owned())));
+        results.push((Component::Email, verified.map(|()| "the handshake succeeded".to_owned())));
     }
     keep(&at, &results).await?;
     let mut providers = Vec::with_capacity(results.len());
     for (provider, result) in results {
         result?;
-        providers.push(provider.to_owned());
+        providers.push(provider.name().to_owned());
     }
     Ok(Passed { providers })
 }
@@ -101,7 +103,7 @@ fn broken(message: String) -> Stop {
     )
 }
 
-async fn keep(at: &At<'_, App>, results: &[(&str, Result<String>)]) -> Result {
+async fn keep(at: &At<'_, App>, results: &[(Component, Result<String>)]) -> Result {
     let mut tx = at.begin().await?;
     let mut tenant = Tenant::enter(&mut tx, at.workspace).await?;
     for (provider, result) in results {
@@ -112,10 +114,25 @@ async fn keep(at: &At<'_, App>, results: &[(&str, Result<String>)]) -> Result {
             Err(Stop::Waiting(wait)) => (false, wait.reason.clone()),
             Err(Stop::Parked | Stop::Lost) => (false, "not finished".to_owned()),
         };
-        let row = SmokeTest { provider: (*provider).to_owned(), ok, detail };
+        let row = SmokeTest { provider: provider.name().to_owned(), ok, detail };
         smoke_tests::upsert(&mut tenant, &row).await?;
     }
     tenant.finish().await?;
+    let seen: Vec<Seen> =
+        results.iter().map(|(provider, result)| found(*provider, result)).collect();
+    let _changed = health::put(&mut tx, at.workspace, &seen).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// What everybody is told of it who looks at the studio.
+fn found(provider: Component, result: &Result<String>) -> Seen {
+    let said = match result {
+        Ok(detail) => return Seen::working(provider, detail.clone()),
+        Err(Stop::Failed(failure)) => return seen::refused(provider, failure),
+        Err(Stop::Skipped { reason }) => reason.clone(),
+        Err(Stop::Waiting(wait)) => wait.reason.clone(),
+        Err(Stop::Parked | Stop::Lost) => "not finished".to_owned(),
+    };
+    seen::person(provider, Severity::Warning, said, "autopilot doctor".to_owned())
 }

@@ -1,12 +1,14 @@
 //! `studio.workspace`: the studios, who pays for each, and which are due for provisioning.
 
 mod bind;
+mod checks;
 
 use autopilot_engine::WorkspaceId;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 pub use bind::{BindError, bind_customer};
+pub use checks::check_after_run;
 
 /// A workspace that was paid or changed, and is not fully provisioned since.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,7 +11,8 @@ use crate::MIGRATOR;
 use crate::state::workspaces;
 
 /// The tables that span the workspaces. Every other table of the schema is a tenant's.
-const PLATFORM: [&str; 5] = ["_migrations", "inbox", "inbox_gap", "route", "workspace"];
+const PLATFORM: [&str; 7] =
+    ["_migrations", "health", "inbox", "inbox_gap", "route", "workspace", "workspace_tally"];
 
 async fn run(conn: &mut PgConnection, sql: &str) -> Result<u64, sqlx::Error> {
     Ok(sqlx::query(AssertSqlSafe(sql)).execute(conn).await?.rows_affected())
