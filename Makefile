@@ -80,8 +80,8 @@ storm: ## The long storm: kill -9 and SIGSTOP over 1,000 workflows. FENCE=off mu
 	@$(PRIVATE_PG) -- $(BIN)/storm --folder $(STATE)/storm --workflows $(or $(WORKFLOWS),1000) --fence $(or $(FENCE),on)
 
 outage: ## 1,000 studios while each provider is out of order for ten virtual minutes; 8 minutes. STUDIOS=1000 ONLY=stripe. BREAKERS=off must fail
-	@$(BUILD)
-	@$(PRIVATE_PG) -- $(BIN)/outage --folder $(STATE)/outage --studios $(or $(STUDIOS),1000) --breakers $(or $(BREAKERS),on) $(if $(ONLY),--only $(ONLY))
+	@$(RELEASE) -p autopilot-postgres -p autopilot-tests --bin autopilot-postgres --bin outage
+	@env -u DATABASE_URL $(RELEASE_BIN)/autopilot-postgres run --ephemeral --state $(STATE) -- $(RELEASE_BIN)/outage --folder $(STATE)/outage --studios $(or $(STUDIOS),1000) --breakers $(or $(BREAKERS),on) $(if $(ONLY),--only $(ONLY))
 
 # The compiled end-to-end tests, some of which are trials too.
 E2E = $$($(CARGO) test -q -p autopilot-tests --test e2e --no-run --message-format=json | sed -n 's/.*"executable":"\([^"]*e2e-[^"]*\)".*/\1/p' | tail -1)
