@@ -61,6 +61,7 @@ mod provision_faults;
 mod provision_pace;
 mod provision_triggers;
 mod provision_waits;
+mod repair;
 mod replay;
 mod rescue_races;
 mod retention;

@@ -250,6 +250,15 @@ impl Studio {
         self.twilio(reqwest::Method::POST, &path, &[("VoiceUrl", voice_url)]).await;
     }
 
+    /// Somebody gives the studio's number another name.
+    ///
+    /// # Panics
+    /// When it has none.
+    pub async fn rename_the_number(&self, name: &str) {
+        let path = self.number_path().await;
+        self.twilio(reqwest::Method::POST, &path, &[("FriendlyName", name)]).await;
+    }
+
     /// Somebody closes one of the Twilio accounts; its numbers are lost.
     ///
     /// # Panics

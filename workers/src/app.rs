@@ -8,6 +8,7 @@ use autopilot_workflows::app::{self as workflows, App, Settings, WhatsAppLine};
 use autopilot_workflows::integrations::courier::{Courier, Targets};
 use autopilot_workflows::integrations::http::Pace;
 use autopilot_workflows::integrations::phone::Country;
+use autopilot_workflows::repair::CheckDue;
 use autopilot_workflows::state::provider::Provider;
 use autopilot_workflows::webhooks::account_gaps::RepairAccountGaps;
 use autopilot_workflows::webhooks::forget::ForgetEvents;
@@ -142,7 +143,9 @@ pub(crate) fn known() -> Registry<App> {
         Schedule::new("stripe-account-gaps", "37 * * * *", move |_tick| accounts(Provider::Stripe));
     let twilio = Schedule::new("twilio-gaps", "7 * * * *", move |_tick| accounts(Provider::Twilio));
     let forget = Schedule::new("inbox-forget", "23 3 * * *", |_tick| ForgetEvents {});
+    let checks = Schedule::new("studio-checks", "3-59/10 * * * *", |_tick| CheckDue {});
     workflows::registry()
+        .schedule(checks.expect("a schedule that fires"))
         .schedule(forget.expect("a schedule that fires"))
         .schedule(stripe.expect("a schedule that fires"))
         .schedule(connected.expect("a schedule that fires"))

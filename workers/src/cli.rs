@@ -6,6 +6,7 @@ mod health;
 mod inbox;
 mod jobs;
 mod queue;
+mod repairs;
 mod retention;
 
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub(crate) use health::Health;
 pub(crate) use inbox::{EventArg, Inbox, Replay};
 pub(crate) use jobs::{Fork, Jobs, List, Resolve, Runs};
 pub(crate) use queue::{CancelAll, Pauses, RetryAll, Schedules, Search, Weights, Which};
+pub(crate) use repairs::Repairs;
 pub(crate) use retention::Retention;
 
 use crate::input;
@@ -93,6 +95,9 @@ pub(crate) enum Command {
     /// Settings.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// What checks of the studios found, and what came of it: see.
+    #[command(subcommand)]
+    Repairs(Repairs),
     /// How a studio stands, or all of them: what does not work and why, what happens next, what to do. Asks no provider.
     Health(Health),
     /// Look for what is wrong: settings, database, keys, queue, providers. Writes nothing.

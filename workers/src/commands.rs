@@ -10,6 +10,7 @@ mod jobs_many;
 mod migrate;
 mod pauses;
 mod provision;
+mod repairs;
 mod retention;
 mod runs;
 mod schedules;
@@ -36,6 +37,9 @@ pub(crate) async fn run(cli: Cli, console: Console) -> Result<Exit, Fail> {
     let loaded = Config::load(file.as_ref(), environment(std::env::vars_os()), &app::known());
     match cli.command {
         Command::Config(ConfigCommand::Check) => check(&loaded, console),
+        Command::Repairs(command) => {
+            repairs::run(command, &start(loaded, Odd::Kept)?.database, console).await
+        }
         Command::Health(args) => {
             health::run(args, &start(loaded, Odd::Kept)?.database, console).await
         }

@@ -13,6 +13,7 @@ use crate::integrations::whatsapp::{PhoneNumberId, WabaId, WhatsApp};
 use crate::messages::SendMessage;
 use crate::outbound::Deliver;
 use crate::provisioning::{Provision, Settle};
+use crate::repair::{Check, CheckDue};
 use crate::webhooks::account_gaps::RepairAccountGaps;
 use crate::webhooks::forget::ForgetEvents;
 use crate::webhooks::route_again::RouteAgain;
@@ -81,6 +82,8 @@ pub fn registry() -> Registry<App> {
     Registry::new()
         .register::<Provision>()
         .register::<Settle>()
+        .register::<Check>()
+        .register::<CheckDue>()
         .register::<StripeEvent>()
         .register::<RefreshSubscription>()
         .register::<ForgetEvents>()

@@ -10,6 +10,7 @@ pub mod integrations;
 pub mod messages;
 pub mod outbound;
 pub mod provisioning;
+pub mod repair;
 pub mod state;
 pub mod tenancy;
 pub mod webhooks;

@@ -23,13 +23,17 @@ use crate::app::App;
 use crate::integrations::service::{SMTP, STRIPE, TWILIO, WHATSAPP};
 use crate::state::health::Component;
 
+pub(crate) use number::webhooks;
 pub use seen::LeftOut;
 pub use settle::Settle;
 pub(crate) use subaccount::no_keyring;
-pub(crate) use subscription::refresh as refresh_subscription;
+pub(crate) use subscription::{
+    NowPaid, refresh as refresh_subscription, reread as reread_subscription,
+};
 pub(crate) use trigger::payment_changed;
 pub use trigger::{Triggered, trigger, trigger_due};
-use turn::or_wait;
+pub(crate) use turn::or_wait;
+pub(crate) use whatsapp::connected;
 
 /// Takes one studio from "paid" to "answering calls".
 #[derive(Debug, Serialize, Deserialize)]
@@ -128,7 +132,7 @@ impl Job for Provision {
 }
 
 /// The name by which a provider's resource of a studio is found again: the same at every attempt.
-fn friendly_name(workspace: WorkspaceId) -> String {
+pub(crate) fn friendly_name(workspace: WorkspaceId) -> String {
     format!("autopilot:ws:{workspace}")
 }
 

@@ -1,6 +1,6 @@
 //! The rows of schema `studio`: one table a file, typed rows, small functions.
 //!
-//! Tables that span the workspaces ([`workspaces`], [`inbox`], [`routes`], [`health`]) take a connection; all others take a
+//! Tables that span the workspaces ([`workspaces`], [`inbox`], [`routes`], [`health`], [`repairs`]) take a connection; all others take a
 //! [`Tenant`](crate::tenancy::Tenant), which sees one workspace's rows only. Sealed columns are sealed and unsealed
 //! here, so that they never leave as bytes.
 //!
@@ -23,6 +23,7 @@ pub mod payments;
 pub mod phone_numbers;
 pub mod profiles;
 pub mod provider;
+pub mod repairs;
 pub mod routes;
 pub mod smoke_tests;
 pub mod subscriptions;

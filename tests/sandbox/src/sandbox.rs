@@ -170,6 +170,11 @@ impl Sandbox {
         self.shared.state().twilio.forget_account(sid);
     }
 
+    /// When WhatsApp says that its token expires, in seconds since 1970, with 0 for never; none: it does not say.
+    pub fn expire_whatsapp_token(&self, at: Option<i64>) {
+        self.shared.state().whatsapp.expire_token(at);
+    }
+
     /// Completes a checkout, and delivers its event where the checkout says so.
     ///
     /// # Errors

@@ -15,6 +15,8 @@ use crate::state::{State, fresh_id};
 #[derive(Debug, Default)]
 pub(crate) struct WhatsappState {
     subscribed: bool,
+    /// When the token expires, in seconds since 1970, 0 for never; nobody is told where none is set.
+    expires_at: Option<i64>,
     /// By name and language. A name that was never put here counts as approved, with any variables.
     templates: BTreeMap<(String, String), Template>,
 }
@@ -62,6 +64,10 @@ impl TemplateStatus {
 }
 
 impl WhatsappState {
+    pub(crate) fn expire_token(&mut self, expires_at: Option<i64>) {
+        self.expires_at = expires_at;
+    }
+
     pub(crate) fn put_template(&mut self, template: Template) {
         let key = (template.name.clone(), template.language.clone());
         self.templates.insert(key, template);
@@ -69,6 +75,7 @@ impl WhatsappState {
 }
 
 enum Call<'a> {
+    DebugToken,
     Get(&'a str),
     Send(&'a str),
     SubscribedApps(&'a str),
@@ -79,6 +86,7 @@ enum Call<'a> {
 
 fn call(request: &Exchange) -> Call<'_> {
     match (request.method.as_str(), request.segments().as_slice()) {
+        ("GET", ["v23.0", "debug_token"]) => Call::DebugToken,
         ("GET", ["v23.0", id]) => Call::Get(id),
         ("POST", ["v23.0", id, "messages"]) => Call::Send(id),
         ("GET", ["v23.0", id, "subscribed_apps"]) => Call::SubscribedApps(id),
@@ -90,6 +98,7 @@ fn call(request: &Exchange) -> Call<'_> {
 
 pub(crate) fn route(request: &Exchange) -> Route {
     match call(request) {
+        Call::DebugToken => Route::new("whatsapp.debug_token"),
         Call::Get(id) => Route::new("whatsapp.get_phone_number").subject(Some(id)),
         Call::Send(_) => message_route(&request.json().unwrap_or_default()),
         Call::SubscribedApps(id) => Route::new("whatsapp.list_subscribed_apps").subject(Some(id)),
@@ -117,6 +126,7 @@ pub(crate) fn answer(state: &mut State, request: &Exchange) -> Answer {
     let phone = credentials.whatsapp_phone_number_id.as_str();
     let business = credentials.whatsapp_business_account_id.as_str();
     match call(request) {
+        Call::DebugToken => token(&state.whatsapp),
         Call::Get(id) if id == phone => phone_number(id),
         Call::Send(id) if id == phone => send(&state.whatsapp, request),
         Call::SubscribedApps(id) if id == business => subscribed_apps(&state.whatsapp),
@@ -164,6 +174,16 @@ fn phone_number(id: &str) -> Answer {
         "name_status": "APPROVED",
     });
     Answer::json(200, body)
+}
+
+fn token(whatsapp: &WhatsappState) -> Answer {
+    match whatsapp.expires_at {
+        Some(at) => {
+            let data = json!({"type": "SYSTEM_USER", "is_valid": true, "expires_at": at});
+            Answer::json(200, json!({ "data": data }))
+        }
+        None => error(400, 100, "OAuthException", "(#100) You must provide an app access token"),
+    }
 }
 
 fn subscribed_apps(whatsapp: &WhatsappState) -> Answer {

@@ -40,6 +40,18 @@ pub(crate) fn workspace(health: &WorkspaceHealth) -> Vec<String> {
     }
     lines.push(String::new());
     lines.extend(issues(&health.issues));
+    if !health.repairs.is_empty() {
+        lines.push(String::new());
+        let rows = health.repairs.iter().map(|repair| {
+            [
+                utc(Some(repair.found_at)),
+                repair.outcome.name().to_owned(),
+                repair.found.clone(),
+                repair.done.clone(),
+            ]
+        });
+        lines.extend(table(["FOUND AT (UTC)", "OUTCOME", "FOUND", "DONE"], rows.collect()));
+    }
     lines
 }
 

@@ -4,6 +4,7 @@ use autopilot_engine::WorkspaceId;
 use autopilot_engine::ops::breakers;
 use autopilot_engine::ops::standing::Letter;
 use autopilot_workflows::state::health::{Component, Standing};
+use autopilot_workflows::state::repairs::{self, Repair};
 use autopilot_workflows::state::workspaces;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -17,6 +18,9 @@ use crate::fail::Fail;
 
 /// So many breakers are looked at: those of whole services come first.
 pub(super) const MOST_BREAKERS: i64 = 1000;
+
+/// So many repairs are told of a studio.
+const MOST_REPAIRS: u32 = 5;
 
 /// How one studio stands.
 #[derive(Debug, Clone, Serialize)]
@@ -36,6 +40,8 @@ pub(crate) struct WorkspaceHealth {
     pub(crate) dead_letters: Vec<Letter>,
     /// What is wrong, the most severe first.
     pub(crate) issues: Vec<Issue>,
+    /// What checks found lately and what came of it, the newest first.
+    pub(crate) repairs: Vec<Repair>,
 }
 
 /// How a provider stands for one studio.
@@ -67,11 +73,12 @@ pub(crate) async fn of(
     let mut conn = pool.acquire().await?;
     let Some(known) = workspaces::get(&mut conn, workspace).await? else { return Ok(None) };
     let facts = gather(&mut conn, vec![known], &whole).await?;
-    Ok(facts.into_iter().next().map(|facts| facts.view()))
+    let repairs = repairs::list(&mut conn, Some(workspace), MOST_REPAIRS).await?;
+    Ok(facts.into_iter().next().map(|facts| facts.view(repairs)))
 }
 
 impl Facts<'_> {
-    fn view(self) -> WorkspaceHealth {
+    fn view(self, repairs: Vec<Repair>) -> WorkspaceHealth {
         let issues = self.issues();
         let open = self.open();
         let breakers = open.iter().map(|open| {
@@ -91,6 +98,7 @@ impl Facts<'_> {
             provisioning: self.provisioning(),
             breakers: breakers.collect(),
             issues,
+            repairs,
             dead_letters: self.letters,
         }
     }

@@ -7,6 +7,7 @@ mod meaning;
 mod send;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::sync::Arc;
 

@@ -46,7 +46,8 @@ pub(super) async fn ensure(at: At<'_, App>, account: &Account) -> Result<Bought>
     Ok(Bought { sid: number.sid, number: number.phone_number, duplicates })
 }
 
-fn webhooks(at: &At<'_, App>) -> Webhooks {
+/// Where a number is to report to.
+pub(crate) fn webhooks(at: &At<'_, App>) -> Webhooks {
     let base = &at.app.provisioning.public_base_url;
     Webhooks {
         voice_url: format!("{base}/webhooks/twilio/voice"),

@@ -102,6 +102,13 @@ pub(crate) fn refused(component: Component, failure: &Failure) -> Seen {
     let is_refusal = matches!(failure.class, Class::ThirdPartyAuthFailed);
     let severity = if is_refusal { Severity::Critical } else { Severity::Warning };
     let action = match &failure.action {
+        // Which setting it is, the failure need not know.
+        Some(action) if is_refusal => {
+            format!(
+                "{action}; the settings are {}, and the workers are to be restarted",
+                settings(component)
+            )
+        }
         Some(action) => action.clone(),
         None if is_refusal => format!("set {} anew, and restart the workers", settings(component)),
         None => "autopilot doctor".to_owned(),

@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::app::App;
 use crate::fail::unwritten;
 use crate::outbound::{self, EventType};
+use crate::state::repairs::{self, Outcome};
 use crate::state::{health, workspaces};
 
 use super::seen::{self, LeftOut};
@@ -58,6 +59,8 @@ impl Job for Settle {
             let _changed = health::put(&mut *tx, self.workspace, &seen).await?;
             workspaces::check_after_run(&mut *tx, self.workspace, self.degraded, seen::SOON)
                 .await?;
+            let mended = if self.degraded { Outcome::Failed } else { Outcome::Mended };
+            repairs::end(&mut *tx, self.workspace, mended).await?;
             let data = json!({ "outcome": outcome });
             outbound::tell(tx, self.workspace, EventType::StudioProvisioned, &data)
                 .await

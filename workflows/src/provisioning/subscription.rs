@@ -9,6 +9,8 @@ use crate::app::App;
 use crate::fail::unwritten;
 use crate::integrations::stripe::{Entitlement, Status, Stripe, Subscription};
 use crate::outbound::{self, EventType};
+use crate::state::health::Component;
+use crate::state::repairs::{self, Finding, Outcome};
 use crate::state::{subscriptions, workspaces};
 use crate::tenancy::Tenant;
 
@@ -51,7 +53,7 @@ pub(super) async fn ensure(at: At<'_, App>) -> Result<Plan> {
     if best.status.entitlement() == Entitlement::Pending {
         return wait(&at, "the first payment of the subscription is still open");
     }
-    keep(&at, best).await?;
+    keep(&at, best, Book::Quietly).await?;
     Ok(Plan { subscription: best.id.clone(), due_since })
 }
 
@@ -65,9 +67,48 @@ pub(crate) async fn refresh(at: At<'_, App>, stripe: &Stripe) -> Result {
     let Some(customer) = customer else { return Ok(()) };
     let found = stripe.subscriptions(&customer).await?;
     match best(&found).or(found.first()) {
-        Some(subscription) => keep(&at, subscription).await,
+        Some(subscription) => keep(&at, subscription, Book::Quietly).await,
         None => Ok(()),
     }
+}
+
+/// What Stripe says now of who pays for a studio.
+#[derive(Debug)]
+pub(crate) enum NowPaid {
+    /// Nobody has begun to.
+    NoCustomer,
+    /// The customer has no subscription.
+    Nothing { customer: String },
+    /// The one that entitles most, else the newest.
+    Subscription { id: String, status: String, entitlement: Entitlement },
+}
+
+/// What Stripe says now, written down as [`refresh`] does; where our books said otherwise, that is noted as a repair.
+pub(crate) async fn reread(at: &At<'_, App>, stripe: &Stripe) -> Result<NowPaid> {
+    let customer = {
+        let mut conn = at.pool.acquire().await?;
+        workspaces::stripe_customer(&mut conn, at.workspace).await?
+    };
+    let Some(customer) = customer else { return Ok(NowPaid::NoCustomer) };
+    let found = stripe.subscriptions(&customer).await?;
+    let Some(subscription) = best(&found).or(found.first()) else {
+        return Ok(NowPaid::Nothing { customer });
+    };
+    keep(at, subscription, Book::AsRepair).await?;
+    Ok(NowPaid::Subscription {
+        id: subscription.id.clone(),
+        status: name(subscription.status),
+        entitlement: subscription.status.entitlement(),
+    })
+}
+
+/// What becomes of a difference between our books and Stripe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Book {
+    /// It is as expected: somebody told us that something has changed.
+    Quietly,
+    /// Nobody told us.
+    AsRepair,
 }
 
 /// The subscription that entitles most; the list is the newest first.
@@ -85,7 +126,7 @@ fn best(found: &[Subscription]) -> Option<&Subscription> {
         .map(|(_, subscription)| subscription)
 }
 
-async fn keep(at: &At<'_, App>, subscription: &Subscription) -> Result {
+async fn keep(at: &At<'_, App>, subscription: &Subscription, book: Book) -> Result {
     let mut tx = at.begin().await?;
     let mut tenant = Tenant::enter(&mut tx, at.workspace).await?;
     let row = subscriptions::Subscription {
@@ -98,6 +139,19 @@ async fn keep(at: &At<'_, App>, subscription: &Subscription) -> Result {
     let known = subscriptions::get(&mut tenant).await?;
     subscriptions::upsert(&mut tenant, &row).await?;
     tenant.finish().await?;
+    if book == Book::AsRepair
+        && let Some(known) = known.as_ref().map(|known| &known.value)
+        && let Some(found) = difference(known, &row)
+    {
+        let finding = Finding {
+            component: Component::Stripe,
+            found: &found,
+            done: "what Stripe says was written down",
+            run: None,
+            outcome: Outcome::WrittenDown,
+        };
+        repairs::note(&mut tx, at.workspace, &finding).await?;
+    }
     if known.is_none_or(|known| known.value.status != row.status) {
         let data = json!({ "subscription": row.stripe_subscription_id, "status": row.status, "price": row.price_id,
                            "current_period_end": row.current_period_end });
@@ -107,6 +161,20 @@ async fn keep(at: &At<'_, App>, subscription: &Subscription) -> Result {
     }
     tx.commit().await?;
     Ok(())
+}
+
+/// In which points our books differ from what Stripe says.
+fn difference(
+    known: &subscriptions::Subscription,
+    row: &subscriptions::Subscription,
+) -> Option<String> {
+    let said = |row: &subscriptions::Subscription| {
+        let end = row.current_period_end.map(|end| end.format("%F %T").to_string());
+        let end = end.unwrap_or_else(|| "no end".to_owned());
+        format!("{} until {end}, {} of {}", row.status, row.price_id, row.stripe_subscription_id)
+    };
+    let (known, now) = (said(known), said(row));
+    (known != now).then(|| format!("our books said {known}; Stripe says {now}"))
 }
 
 fn name(status: Status) -> String {

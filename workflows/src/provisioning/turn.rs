@@ -8,7 +8,7 @@ use crate::integrations::http::{CALL_TIMEOUT, NO_TURN};
 const EVENT: &str = "provider.turn";
 
 /// A step that got no turn waits, which costs a row and no attempt, instead of failing.
-pub(super) fn or_wait<T>(result: Result<T>) -> Result<T> {
+pub(crate) fn or_wait<T>(result: Result<T>) -> Result<T> {
     match result {
         Err(Stop::Failed(failure)) if failure.code == NO_TURN => {
             let look_again = match failure.class {

@@ -39,7 +39,7 @@ pub(super) async fn ensure(at: At<'_, App>) -> Result<Channel> {
 }
 
 /// The number, if Meta says that it can send and receive.
-pub(super) async fn connected(line: &WhatsAppLine) -> Result<crate::integrations::whatsapp::Line> {
+pub(crate) async fn connected(line: &WhatsAppLine) -> Result<crate::integrations::whatsapp::Line> {
     let seen = line.client.phone_number(&line.phone_number).await?;
     match &seen.status {
         Some(LineStatus::NotConnected(word)) => Err(Stop::Failed(

@@ -8,7 +8,10 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 pub use bind::{BindError, bind_customer};
-pub use checks::check_after_run;
+pub use checks::{
+    Checked, Sweep, check_after_check, check_after_run, check_too, check_who_fails,
+    check_who_lacks, sweep, take_due,
+};
 
 /// A workspace that was paid or changed, and is not fully provisioned since.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,8 +11,17 @@ use crate::MIGRATOR;
 use crate::state::workspaces;
 
 /// The tables that span the workspaces. Every other table of the schema is a tenant's.
-const PLATFORM: [&str; 7] =
-    ["_migrations", "health", "inbox", "inbox_gap", "route", "workspace", "workspace_tally"];
+const PLATFORM: [&str; 9] = [
+    "_migrations",
+    "check_sweep",
+    "health",
+    "inbox",
+    "inbox_gap",
+    "repair",
+    "route",
+    "workspace",
+    "workspace_tally",
+];
 
 async fn run(conn: &mut PgConnection, sql: &str) -> Result<u64, sqlx::Error> {
     Ok(sqlx::query(AssertSqlSafe(sql)).execute(conn).await?.rows_affected())

@@ -1,0 +1,57 @@
+//! One studio's check: its providers are asked, each for itself, then all is concluded at once.
+
+use std::time::Duration;
+
+use autopilot_engine::{Job, Priority, Result, Retry, Run, Step, Unique, WorkspaceId};
+use serde::{Deserialize, Serialize};
+
+use super::conclude::{Asked, conclude};
+use super::{email, stripe, twilio, whatsapp};
+use crate::app::App;
+use crate::integrations::service::{SMTP, STRIPE, TWILIO, WHATSAPP};
+
+/// Asks a studio's providers whether what we wrote down is still so, and starts a provisioning where it is not and that mends it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Check {
+    /// The studio.
+    pub workspace: WorkspaceId,
+}
+
+/// Two or three calls, each bounded by itself.
+const SEVERAL_CALLS: Duration = Duration::from_secs(60);
+
+impl Job for Check {
+    type App = App;
+    const KIND: &'static str = "studio.check";
+    const QUEUE: &'static str = "default";
+    // Nobody waits for it, and whoever does the studios' own work comes first.
+    const PRIORITY: Priority = Priority::Low;
+    const RETRY: Retry =
+        Retry::exponential(Duration::from_secs(10)).cap(Duration::from_secs(3600)).retries(12);
+
+    fn workspace(&self) -> WorkspaceId {
+        self.workspace
+    }
+
+    /// One at a time: whoever would check it meanwhile finds it under way.
+    fn unique(&self) -> Option<Unique> {
+        Some(self.workspace.to_string().into())
+    }
+
+    /// Who does not answer holds up nobody but the conclusion.
+    async fn run(&self, run: &mut Run<'_, App>) -> Result {
+        let several = |name| Step::named(name).timeout(SEVERAL_CALLS);
+        let payer = run.step_or_skip(several("ask_stripe").calls(STRIPE), stripe::ask).await?;
+        let phone = run.step_or_skip(several("ask_twilio").calls(TWILIO), twilio::ask).await?;
+        let line = run.step_or_skip(several("ask_whatsapp").calls(WHATSAPP), whatsapp::ask).await?;
+        let mail = run.step_or_skip(several("ask_smtp").calls(SMTP), email::ask).await?;
+        run.settle()?;
+        let mut asked = Asked::default();
+        if let Some(payer) = payer.done() {
+            asked.may_provision = payer.may_provision;
+            asked.found.push(payer.found);
+        }
+        asked.found.extend([phone, line, mail].into_iter().filter_map(|found| found.done()));
+        run.transact("conclude", async |tx| conclude(tx, self.workspace, &asked).await).await
+    }
+}

@@ -1,0 +1,187 @@
+//! What follows from what the providers said: written down, and where a new provisioning mends it, started, in one transaction.
+
+use autopilot_engine::ops::runs::RunView;
+use autopilot_engine::ops::standing;
+use autopilot_engine::{Job as _, JobId, Result, WorkspaceId};
+use sqlx::PgConnection;
+
+use super::found::{Found, Mend};
+use crate::fail::unwritten;
+use crate::provisioning::{Provision, seen, trigger};
+use crate::state::health::{self, Component, Kept, Seen, Severity, Wrong};
+use crate::state::repairs::{self, Finding, Outcome};
+use crate::state::workspaces;
+
+/// What all providers said.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    pub(super) found: Vec<Found>,
+    /// Whether the studio pays.
+    pub(super) may_provision: bool,
+}
+
+pub(super) async fn conclude(
+    conn: &mut PgConnection,
+    workspace: WorkspaceId,
+    asked: &Asked,
+) -> Result {
+    let Some(studio) = workspaces::get(&mut *conn, workspace).await? else { return Ok(()) };
+    let latest = standing::runs(&mut *conn, &[workspace], Provision::KIND).await?.pop();
+    let last = Last::of(latest.as_ref(), studio.last_outcome.as_deref());
+    if last == Last::SetAsideForAPerson || last == Last::SetAside {
+        // Its end has told nobody else.
+        repairs::end(&mut *conn, workspace, Outcome::Failed).await?;
+    }
+    let before = health::of(&mut *conn, &[workspace]).await?;
+    let causes = causes(asked, last);
+    let run = if causes.is_empty() {
+        None
+    } else {
+        Some(trigger(&mut *conn, workspace, None).await.map_err(unwritten)?.run)
+    };
+    for (component, found) in causes {
+        let done = "a new provisioning was started";
+        let finding = Finding { component, found, done, run, outcome: Outcome::UnderWay };
+        repairs::note(&mut *conn, workspace, &finding).await?;
+    }
+    for found in asked.found.iter().filter(|found| found.mend == Mend::Person) {
+        if is_news(&before, &found.seen) {
+            let Seen { component, detail, .. } = &found.seen;
+            let done = found.seen.wrong.as_ref().map_or("", |wrong| wrong.action.as_str());
+            let (component, outcome) = (*component, Outcome::Told);
+            let finding = Finding { component, found: detail, done, run: None, outcome };
+            repairs::note(&mut *conn, workspace, &finding).await?;
+        }
+    }
+    let told: Vec<Seen> = asked.found.iter().map(|found| told(found, asked, last, run)).collect();
+    let has_changed = health::put(&mut *conn, workspace, &told).await?;
+    let has_ended_well = matches!(last, Last::Well | Last::None);
+    let is_well = run.is_none() && has_ended_well && !told.iter().any(Seen::is_wrong);
+    workspaces::check_after_check(&mut *conn, workspace, is_well, has_changed, seen::SOON).await?;
+    Ok(())
+}
+
+/// How the last provisioning stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// There was none: nothing was set up that could be repaired.
+    None,
+    /// It is under way, and does whatever a new one would do.
+    UnderWay,
+    /// It left something out.
+    Degraded,
+    /// It failed by something that may be over.
+    SetAside,
+    /// It failed by something that only a person can decide.
+    SetAsideForAPerson,
+    /// It set up everything that could be.
+    Well,
+}
+
+impl Last {
+    fn of(run: Option<&RunView>, outcome: Option<&str>) -> Self {
+        match run.map(|run| (run, run.status.as_str())) {
+            Some((run, _)) if !run.has_ended() => Self::UnderWay,
+            Some((run, "failed")) if may_be_over(run) => Self::SetAside,
+            Some((_, "failed" | "quarantined" | "review" | "undecodable" | "undone")) => {
+                Self::SetAsideForAPerson
+            }
+            // One that was cancelled told nothing: what was before it counts.
+            Some(_) | None => match outcome {
+                Some("degraded") => Self::Degraded,
+                Some(_) => Self::Well,
+                None => Self::None,
+            },
+        }
+    }
+
+    /// Whether a new provisioning may be started after it.
+    const fn may_repeat(self) -> bool {
+        match self {
+            Self::Degraded | Self::SetAside | Self::Well => true,
+            Self::None | Self::UnderWay | Self::SetAsideForAPerson => false,
+        }
+    }
+}
+
+/// Whether what a run failed by was an outage, a refused key or a missing setting: the providers have answered just now, so it may be over.
+fn may_be_over(run: &RunView) -> bool {
+    let class =
+        run.failure.as_ref().and_then(|failure| failure.get("class")).and_then(|c| c.as_str());
+    matches!(
+        class,
+        Some(
+            "TRANSIENT_NETWORK"
+                | "RATE_LIMITED"
+                | "INTEGRATION_OFFLINE"
+                | "THIRD_PARTY_AUTH_FAILED"
+                | "CONFIGURATION_ERROR"
+        )
+    )
+}
+
+/// Why a new provisioning is to be started; nothing where none is.
+fn causes(asked: &Asked, last: Last) -> Vec<(Component, &str)> {
+    let needs_a_person = asked.found.iter().any(|found| found.mend == Mend::Person);
+    if !asked.may_provision || !last.may_repeat() || needs_a_person {
+        return Vec::new();
+    }
+    let differing = asked.found.iter().filter(|found| found.mend == Mend::Provisioning);
+    let mut causes: Vec<_> =
+        differing.map(|found| (found.seen.component, found.seen.detail.as_str())).collect();
+    let all_work = !asked.found.iter().any(|found| found.seen.is_wrong());
+    if causes.is_empty() && last == Last::SetAside {
+        causes.push((
+            Component::Provisioning,
+            "the provisioning had failed, and every provider answers again",
+        ));
+    } else if causes.is_empty() && last == Last::Degraded && all_work {
+        causes.push((
+            Component::Provisioning,
+            "the provisioning had left something out, and every provider works",
+        ));
+    }
+    causes
+}
+
+/// Whether nobody was told of it yet.
+fn is_news(before: &[Kept], seen: &Seen) -> bool {
+    let severity = |seen: &Seen| seen.wrong.as_ref().map(|wrong| wrong.severity);
+    let known = before.iter().find(|kept| kept.seen.component == seen.component);
+    known.is_none_or(|known| {
+        known.seen.standing != seen.standing || severity(&known.seen) != severity(seen)
+    })
+}
+
+/// What people are told of a part, now that it is known what happens next.
+fn told(found: &Found, asked: &Asked, last: Last, run: Option<JobId>) -> Seen {
+    if found.mend != Mend::Provisioning {
+        return found.seen.clone();
+    }
+    let wrong = |severity, next: String, action: &str| {
+        Some(Wrong { severity, next, action: action.to_owned() })
+    };
+    let wrong = match (run, last) {
+        (Some(run), _) => wrong(
+            Severity::Warning,
+            format!("a new provisioning mends it: run {run}"),
+            "nothing has to be done here",
+        ),
+        (None, Last::UnderWay) => wrong(
+            Severity::Warning,
+            "the provisioning that is under way sets it up".to_owned(),
+            "nothing has to be done here",
+        ),
+        (None, _) if !asked.may_provision || last == Last::None => wrong(
+            Severity::Info,
+            "nothing: the studio does not pay, or was never provisioned".to_owned(),
+            "nothing has to be done here",
+        ),
+        (None, _) => wrong(
+            Severity::Warning,
+            "a new provisioning mends it, once what else is told here is done".to_owned(),
+            "do what else is told here first",
+        ),
+    };
+    Seen { wrong, ..found.seen.clone() }
+}

@@ -1,0 +1,93 @@
+//! Whether the studio's account and number are still its own, and report to us.
+
+use std::str::FromStr;
+
+use autopilot_engine::{At, Result, Stop};
+
+use super::found::{Found, judged};
+use crate::app::App;
+use crate::integrations::twilio::{AccountSid, AccountStatus, NumberSid, Twilio};
+use crate::provisioning::{friendly_name, no_keyring, webhooks};
+use crate::state::health::{Component, Severity};
+use crate::state::{phone_numbers, twilio_accounts};
+use crate::tenancy::Tenant;
+
+const PART: Component = Component::Twilio;
+
+pub(super) async fn ask(at: At<'_, App>) -> Result<Found> {
+    let Some(twilio) = at.app.twilio.as_ref() else { return Ok(Found::not_set_up(PART)) };
+    judged(PART, compare(&at, twilio).await)
+}
+
+/// What our books say: the account, and its number.
+async fn kept(at: &At<'_, App>) -> Result<(Option<AccountSid>, Option<NumberSid>)> {
+    let vault = at.vault().ok_or_else(|| Stop::Failed(no_keyring()))?;
+    let mut tenant = Tenant::begin(at.pool, at.workspace).await?;
+    let account = twilio_accounts::get(&mut tenant, vault).await?;
+    let numbers = phone_numbers::list(&mut tenant).await?;
+    tenant.finish().await?;
+    let account = account.and_then(|account| AccountSid::from_str(&account.account_sid).ok());
+    let number = numbers.first().and_then(|number| NumberSid::from_str(&number.sid).ok());
+    Ok((account, number))
+}
+
+async fn compare(at: &At<'_, App>, twilio: &Twilio) -> Result<Found> {
+    let (account, number) = kept(at).await?;
+    let Some(account) = account else {
+        // Nothing of the studio's can be asked about: whether we may ask at all can.
+        twilio.ping().await?;
+        return Ok(Found::differs(PART, "the studio has no Twilio account yet"));
+    };
+    let status = match twilio.subaccount(&account).await {
+        Ok(account) => Some(account.status),
+        Err(error) if error.is_not_found() => None,
+        Err(error) => return Err(error.into()),
+    };
+    match status {
+        Some(AccountStatus::Active) => {}
+        Some(AccountStatus::Suspended) => {
+            return Ok(Found::person(
+                PART,
+                Severity::Critical,
+                format!("the studio's Twilio account {account} is suspended"),
+                "reactivate it in the Twilio console",
+            ));
+        }
+        Some(AccountStatus::Closed) | None => {
+            let how = if status.is_some() { "was closed" } else { "was deleted" };
+            let detail =
+                format!("the studio's Twilio account {account} {how}, and its number with it");
+            return Ok(Found::differs(PART, detail));
+        }
+    }
+    let Some(number) = number else {
+        return Ok(Found::differs(PART, "the studio has no number yet"));
+    };
+    let found = match twilio.number(&account, &number).await {
+        Ok(found) => found,
+        Err(error) if error.is_not_found() => {
+            let detail =
+                format!("the studio's number {number} is not in its Twilio account any more");
+            return Ok(Found::differs(PART, detail));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    // By its name a provisioning finds it again. Without it, it would buy another.
+    let name = friendly_name(at.workspace);
+    if found.friendly_name.as_deref() != Some(&name) {
+        return Ok(Found::person(
+            PART,
+            Severity::Warning,
+            format!(
+                "somebody has renamed {}, so no provisioning would find it again",
+                found.phone_number
+            ),
+            format!("give it the friendly name {name} again in the Twilio console"),
+        ));
+    }
+    if !found.reports_to(&webhooks(at)) {
+        let detail = format!("somebody has changed the webhooks of {}", found.phone_number);
+        return Ok(Found::differs(PART, detail));
+    }
+    Ok(Found::well(PART, format!("{} is ours and reports to us", found.phone_number)))
+}
