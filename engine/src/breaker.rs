@@ -32,6 +32,12 @@ pub use policy::BreakerPolicy;
 pub(crate) use store::{key, signal};
 use view::{Known, View};
 
+/// The longest name of a service, in bytes.
+pub(crate) const LONGEST_SERVICE: usize = 64;
+
+/// What is kept of why a breaker opened, in bytes.
+pub(crate) const LONGEST_REASON: usize = 500;
+
 /// The least time that a probe has: more than most calls take.
 const PROBE: Duration = Duration::from_secs(30);
 
@@ -81,6 +87,8 @@ impl Call {
 #[must_use = "how the call ends is what breakers are about"]
 pub(crate) struct Pass {
     call: Call,
+    /// Of the breakers that guard it.
+    keys: [String; 2],
     /// The lease under which it tries a service that was out of order.
     probe: Option<Uuid>,
 }
@@ -131,7 +139,7 @@ impl Breakers {
         if let Some(closed) = self.closed(&open) {
             return Err(closed);
         }
-        let pass = Pass { call, probe: None };
+        let pass = Pass { call, keys, probe: None };
         let Some(&first) = open.first() else { return self.within_budget(pass) };
         let due: Vec<String> = open.iter().map(|known| known.key.clone()).collect();
         let time = PROBE.max(call.limit.saturating_add(PROBE_MARGIN));
@@ -208,8 +216,7 @@ impl Breakers {
 
     /// Says how a call ended. What comes of an outage, and nothing of anything else.
     pub(crate) async fn settle(&self, pass: Pass, standing: Standing) -> Option<Verdict> {
-        let Pass { call, probe } = pass;
-        let keys = call.keys();
+        let Pass { call, keys, probe } = pass;
         match standing {
             Standing::There => {
                 self.budgets.earn(call.service);

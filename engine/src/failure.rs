@@ -5,8 +5,6 @@
 
 mod database;
 
-pub(crate) use database::is_of_database;
-
 use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;

@@ -55,14 +55,15 @@ async fn world_of(service: &Service) -> World<Lab> {
         })
     })
     .await;
-    one_at_a_time(&mut world);
-    world.clock.freeze().await.unwrap();
+    one_at_a_time(&mut world).await;
     world
 }
 
-fn one_at_a_time(world: &mut World<Lab>) {
+/// One call at a time in a world whose clock stands still, and what is known of breakers is always fresh.
+async fn one_at_a_time(world: &mut World<Lab>) {
     world.config.queues = vec![("default".to_owned(), 1)];
     world.config.breakers.refresh = Duration::ZERO;
+    world.clock.freeze().await.unwrap();
 }
 
 /// A job of each of so many workspaces.
@@ -181,8 +182,7 @@ async fn what_is_wrong_with_one_workspace_is_not_wrong_with_all() {
         })
     })
     .await;
-    one_at_a_time(&mut world);
-    world.clock.freeze().await.unwrap();
+    one_at_a_time(&mut world).await;
     world.enqueue(&TurnsScript::new(bad, "bad")).await;
     world.drain().await;
     for _ in 1..5 {
@@ -224,8 +224,7 @@ async fn who_refuses_us_or_asks_us_to_slow_down_is_there() {
             })
         })
         .await;
-        one_at_a_time(&mut world);
-        world.clock.freeze().await.unwrap();
+        one_at_a_time(&mut world).await;
         enqueue_of(&world, 7).await;
         world.drain().await;
         assert_eq!(world.app.count("call"), 7, "{class}");
@@ -265,8 +264,7 @@ async fn our_own_database_is_not_the_service() {
         })
     })
     .await;
-    one_at_a_time(&mut world);
-    world.clock.freeze().await.unwrap();
+    one_at_a_time(&mut world).await;
     enqueue_of(&world, 6).await;
     world.drain().await;
     assert_eq!(world.app.count("call"), 6);
@@ -294,8 +292,7 @@ async fn what_fails_while_the_service_answers_others_reaches_a_person() {
         })
     })
     .await;
-    one_at_a_time(&mut world);
-    world.clock.freeze().await.unwrap();
+    one_at_a_time(&mut world).await;
     let job = world.enqueue(&TurnsScript::new(bad, "bad")).await;
     for _ in 0..30 {
         world.drain().await;

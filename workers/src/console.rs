@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::json;
 
@@ -68,6 +69,11 @@ impl Console {
 pub(crate) fn say(line: &str) {
     // Nobody is left to tell that nobody reads.
     drop(writeln!(io::stderr(), "{line}"));
+}
+
+/// A moment in a cell: to the second, in UTC.
+pub(crate) fn utc(at: Option<DateTime<Utc>>) -> String {
+    at.map_or_else(|| "-".to_owned(), |at| at.format("%F %T").to_string())
 }
 
 /// Rows in columns. Control characters, which come from providers and tenants, become blanks.

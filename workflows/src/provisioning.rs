@@ -43,7 +43,7 @@ pub struct Provision {
 }
 
 /// A step of several calls: each is bounded by itself, and asks for the lease before it has an effect.
-const SEVERAL_CALLS: Duration = Duration::from_secs(60);
+pub(crate) const SEVERAL_CALLS: Duration = Duration::from_secs(60);
 
 impl Job for Provision {
     type App = App;

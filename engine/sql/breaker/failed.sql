@@ -15,17 +15,14 @@ WITH mine AS MATERIALIZED (
            OR (SELECT own.probe FROM engine.breaker own WHERE own.key = k.key) = $7)
     ORDER BY k.key
     ON CONFLICT (key) DO UPDATE SET
-        failures = b.failures + (excluded.workspace IS NOT NULL OR b.last_workspace IS DISTINCT FROM excluded.last_workspace)::integer,
+        (failures, opened_at, open_until) = (
+            SELECT so_far, CASE WHEN opens THEN excluded.changed_at ELSE b.opened_at END,
+                   CASE WHEN opens OR b.probe = $7 THEN excluded.changed_at + make_interval(secs => $9) ELSE b.open_until END
+            FROM (SELECT b.failures + (excluded.workspace IS NOT NULL OR b.last_workspace IS DISTINCT FROM excluded.last_workspace)::integer) AS counted(so_far),
+                 LATERAL (SELECT b.opened_at IS NULL AND so_far >= $8) AS decided(opens)
+        ),
         last_workspace = excluded.last_workspace,
         reason = CASE WHEN b.tripped THEN b.reason ELSE excluded.reason END,
-        opened_at = CASE
-            WHEN b.opened_at IS NULL AND $8 <= b.failures
-                + (excluded.workspace IS NOT NULL OR b.last_workspace IS DISTINCT FROM excluded.last_workspace)::integer
-            THEN excluded.changed_at ELSE b.opened_at END,
-        open_until = CASE
-            WHEN b.probe = $7 OR b.opened_at IS NULL AND $8 <= b.failures
-                + (excluded.workspace IS NOT NULL OR b.last_workspace IS DISTINCT FROM excluded.last_workspace)::integer
-            THEN excluded.changed_at + make_interval(secs => $9) ELSE b.open_until END,
         probe = CASE WHEN b.probe = $7 THEN NULL ELSE b.probe END,
         probe_until = CASE WHEN b.probe = $7 THEN NULL ELSE b.probe_until END,
         changed_at = excluded.changed_at

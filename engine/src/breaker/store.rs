@@ -6,12 +6,9 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::view::{Known, seconds};
-use super::{BreakerPolicy, Call};
+use super::{BreakerPolicy, Call, LONGEST_REASON};
 use crate::ids::{WorkerId, WorkspaceId};
 use crate::lease::Claim;
-
-/// What is kept of a failure's text, in bytes.
-const LONGEST_REASON: usize = 500;
 
 /// The key of a breaker: of a service as a whole, or for a workspace.
 pub(crate) fn key(service: &str, workspace: Option<WorkspaceId>) -> String {

@@ -5,13 +5,16 @@ use std::borrow::Cow;
 use super::{Class, Classify, Effect, Failure};
 use crate::enqueue::EnqueueError;
 
-/// Whether it is our own database that failed, and not whom a step calls.
-pub(crate) fn is_of_database(failure: &Failure) -> bool {
-    let code = failure.code.as_ref();
-    code == DATABASE
-        || code.strip_prefix(DATABASE).is_some_and(|state| state.starts_with('_'))
-        || code == CONTENDED
-        || code == UNKNOWN
+impl Failure {
+    /// Whether it is our own database that failed, and not whom a step calls.
+    #[must_use]
+    pub fn is_of_database(&self) -> bool {
+        let code = self.code.as_ref();
+        code == DATABASE
+            || code.strip_prefix(DATABASE).is_some_and(|state| state.starts_with('_'))
+            || code == CONTENDED
+            || code == UNKNOWN
+    }
 }
 
 const DATABASE: &str = "database";
@@ -51,9 +54,15 @@ impl Classify for sqlx::Error {
     }
 
     fn code(&self) -> Cow<'static, str> {
-        match self.as_database_error().and_then(|error| error.code()) {
-            Some(state) => Cow::Owned(format!("{DATABASE}_{state}")),
-            None => Cow::Borrowed(DATABASE),
+        if let Some(state) = self.as_database_error().and_then(|error| error.code()) {
+            return format!("{DATABASE}_{state}").into();
+        }
+        if matches!(self, Self::PoolTimedOut) {
+            "database_pool_timed_out".into()
+        } else if matches!(self, Self::Io(_) | Self::Tls(_) | Self::WorkerCrashed) {
+            "database_unreachable".into()
+        } else {
+            DATABASE.into()
         }
     }
 }

@@ -1,19 +1,15 @@
 //! Breakers, as operators see and set them: what is not called, why, who waits for it, and what happens next.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::{OpsError, signal};
-use crate::breaker::{self, key};
+use crate::breaker::{self, LONGEST_REASON, LONGEST_SERVICE, key};
 use crate::ids::WorkspaceId;
-
-/// The longest reason, in bytes.
-const LONGEST_REASON: usize = 500;
-
-/// The longest name of a service, in bytes.
-const LONGEST_SERVICE: usize = 64;
 
 /// What a breaker is about: a service as a whole, or for one workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -51,6 +47,13 @@ impl Guarded {
 
     fn key(&self) -> String {
         key(&self.service, self.workspace)
+    }
+}
+
+/// As [`Guarded::parse`] reads it.
+impl fmt::Display for Guarded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.key())
     }
 }
 
@@ -141,7 +144,17 @@ pub async fn list(
     service: Option<&str>,
     most: i64,
 ) -> Result<Vec<Breaker>, OpsError> {
-    let rows = sqlx::query_file!("sql/breaker/list.sql", service, most).fetch_all(pool).await?;
+    Ok(read(pool, service, None, most).await?)
+}
+
+async fn read(
+    pool: &PgPool,
+    service: Option<&str>,
+    key: Option<&str>,
+    most: i64,
+) -> Result<Vec<Breaker>, sqlx::Error> {
+    let rows =
+        sqlx::query_file!("sql/breaker/list.sql", service, key, most).fetch_all(pool).await?;
     let breakers = rows.into_iter().map(|row| {
         let state = match row.opened_at {
             _ if row.tripped => State::Tripped,
@@ -175,8 +188,7 @@ pub async fn show(
     guarded: &Guarded,
 ) -> Result<(Option<Breaker>, Vec<Transition>), OpsError> {
     let key = guarded.key();
-    let all = list(pool, Some(&guarded.service), i64::MAX).await?;
-    let found = all.into_iter().find(|breaker| breaker.key == key);
+    let found = read(pool, None, Some(&key), 1).await?.pop();
     let log =
         sqlx::query_file_as!(Transition, "sql/breaker/log.sql", key, 50).fetch_all(pool).await?;
     Ok((found, log))

@@ -10,7 +10,7 @@ use super::spec::check_service;
 use super::{At, Outcome, Run, Step};
 use crate::breaker::{Call, Closed, Pass, Standing, Verdict};
 use crate::committer::{AttemptFailure, StepState, StepWrite, Wake};
-use crate::failure::{self, Class, Effect, Failure, Result, Stop, Wait};
+use crate::failure::{Class, Effect, Failure, Result, Stop, Wait};
 use crate::ops::signal_name;
 use crate::retry;
 
@@ -199,7 +199,7 @@ fn standing<T>(result: &Result<T>) -> Standing {
 fn of(failure: &Failure) -> Standing {
     // Where our configuration is wrong, perhaps nobody was asked.
     let tells_nothing = matches!(failure.class, Class::ConfigurationError | Class::UnknownOutcome);
-    if tells_nothing || failure::is_of_database(failure) {
+    if tells_nothing || failure.is_of_database() {
         Standing::Unknown
     } else if failure.class.is_outage() {
         let action = failure.action.as_ref().map(|action| format!("; {action}"));

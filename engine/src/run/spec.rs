@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::breaker::LONGEST_SERVICE;
 use crate::retry::Retry;
 
 /// A step's name and what is special about it. A plain name will do in most cases.
@@ -58,9 +59,6 @@ impl Step {
         self
     }
 }
-
-/// The longest name of a service, in bytes.
-const LONGEST_SERVICE: usize = 64;
 
 /// Stops whoever wrote a name that cannot stand in rows.
 pub(super) const fn check_service(service: &str) {

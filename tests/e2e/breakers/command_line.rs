@@ -12,8 +12,7 @@ async fn world() -> World<Lab> {
         Box::pin(async move { run.step(MAIL, async |_| Err::<(), _>(out_of_order())).await })
     });
     let mut world = World::new(lab, Lab::registry(), &[&autopilot_workflows::MIGRATOR]).await;
-    one_at_a_time(&mut world);
-    world.clock.freeze().await.unwrap();
+    one_at_a_time(&mut world).await;
     world
 }
 

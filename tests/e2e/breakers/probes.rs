@@ -25,8 +25,7 @@ async fn gated(opens_after: usize) -> World<Lab> {
         })
     })
     .await;
-    one_at_a_time(&mut world);
-    world.clock.freeze().await.unwrap();
+    one_at_a_time(&mut world).await;
     world
 }
 
@@ -118,8 +117,7 @@ async fn calls_that_were_under_way_neither_prolong_nor_close_it() {
             })
         })
         .await;
-        one_at_a_time(&mut world);
-        world.clock.freeze().await.unwrap();
+        one_at_a_time(&mut world).await;
         world.config.queues = vec![("default".to_owned(), 2)];
         world.enqueue(&TurnsScript::new(WorkspaceId::now_v7(), "late")).await;
         let process = world.start();
@@ -162,8 +160,7 @@ async fn a_probe_of_a_step_that_waits_for_somebody_else_tells_nothing_and_is_giv
             })
         })
         .await;
-        one_at_a_time(&mut world);
-        world.clock.freeze().await.unwrap();
+        one_at_a_time(&mut world).await;
         world
     };
     enqueue_of(&world, 5).await;
@@ -190,7 +187,7 @@ async fn l02_a_superseded_attempt_changes_no_breaker() {
         })
     })
     .await;
-    one_at_a_time(&mut world);
+    one_at_a_time(&mut world).await;
     // No heartbeat tells the worker that it lost its job.
     world.config.heartbeat = std::time::Duration::from_secs(600);
     world.config.lease = std::time::Duration::from_secs(3_600);
@@ -219,8 +216,7 @@ async fn a_step_that_does_not_end_in_time_counts() {
         })
     })
     .await;
-    one_at_a_time(&mut world);
-    world.clock.freeze().await.unwrap();
+    one_at_a_time(&mut world).await;
     enqueue_of(&world, 7).await;
     world.drain().await;
     assert_eq!((world.app.count("call"), spent(&world).await), (5, 0));

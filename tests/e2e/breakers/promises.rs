@@ -13,8 +13,8 @@ fn lost() -> Stop {
     Stop::Failed(failure.effect(Effect::Unknown))
 }
 
-fn ready(mut world: World<Lab>) -> World<Lab> {
-    one_at_a_time(&mut world);
+async fn ready(mut world: World<Lab>) -> World<Lab> {
+    one_at_a_time(&mut world).await;
     world
 }
 
@@ -35,8 +35,8 @@ async fn who_can_be_asked_is_asked_after_an_outage_before_it_is_done_again() {
             })
         })
         .await,
-    );
-    world.clock.freeze().await.unwrap();
+    )
+    .await;
     assert_eq!(world.complete(&Script::default()).await, "completed");
     assert_eq!(world.app.calls(), ["call", "ask"]);
     world.finish().await;
@@ -68,8 +68,8 @@ async fn what_was_begun_before_the_breaker_opened_is_asked_about_afterwards() {
             })
         })
         .await,
-    );
-    world.clock.freeze().await.unwrap();
+    )
+    .await;
     enqueue_of(&world, 4).await;
     world.drain().await;
     let buy = world.enqueue(&TurnsScript::new(WorkspaceId::now_v7(), "buy")).await;
@@ -99,8 +99,8 @@ async fn what_may_happen_once_goes_to_review_when_its_answer_is_lost_and_waits_w
             })
         })
         .await,
-    );
-    world.clock.freeze().await.unwrap();
+    )
+    .await;
     let lost = world.enqueue(&Script::new("lost")).await;
     let unsent = world.enqueue(&Script::new("unsent")).await;
     world.drain_all().await;
@@ -128,8 +128,8 @@ async fn what_may_happen_once_is_not_begun_while_the_breaker_is_open() {
             })
             .await,
         )
+        .await
     };
-    world.clock.freeze().await.unwrap();
     enqueue_of(&world, 9).await;
     world.drain().await;
     assert_eq!(world.app.count("call"), 5);
@@ -164,8 +164,8 @@ async fn the_run_goes_on_beside_a_step_that_an_outage_holds_back_and_does_withou
             })
             .await,
         )
+        .await
     };
-    world.clock.freeze().await.unwrap();
     enqueue_of(&world, 5).await;
     world.drain().await;
     let run = world.enqueue(&Script::new("run")).await;
@@ -207,8 +207,8 @@ async fn one_of_several_calls_holds_the_step_back_and_no_other_service() {
             })
             .await,
         )
+        .await
     };
-    world.clock.freeze().await.unwrap();
     enqueue_of(&world, 8).await;
     world.drain().await;
     assert_eq!((world.app.count("call"), world.app.count("phone"), spent(&world).await), (5, 8, 0));
@@ -232,9 +232,9 @@ async fn a_workspaces_own_outage_reaches_a_person_once_patience_is_over() {
             })
         })
         .await,
-    );
+    )
+    .await;
     world.config.breakers.patience = Duration::from_secs(600);
-    world.clock.freeze().await.unwrap();
     let job = world.enqueue(&TurnsScript::new(WorkspaceId::now_v7(), "call")).await;
     world.drain_all().await;
     assert_eq!(world.standing(job).await, "failed");
@@ -257,9 +257,9 @@ async fn retries_to_a_service_that_fails_now_and_then_come_out_of_a_budget() {
             })
         })
         .await,
-    );
+    )
+    .await;
     world.config.breakers.retries = 2;
-    world.clock.freeze().await.unwrap();
     enqueue_of(&world, 40).await;
     let process = world.start();
     world.idle().await;

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::cli::Breakers;
 use crate::config::Database;
-use crate::console::{Console, table};
+use crate::console::{Console, table, utc};
 use crate::database;
 use crate::exit::Exit;
 use crate::fail::Fail;
@@ -37,7 +37,7 @@ pub(crate) async fn run(
         Breakers::Trip(change) => {
             breakers::trip(&pool, &change.breaker, &who(), &change.reason).await?;
             let value = json!({ "tripped": change.breaker, "reason": change.reason });
-            let name = name(&change.breaker);
+            let name = &change.breaker;
             console.show(&value, || {
                 vec![
                     format!("{name} is not called any more, from the next second on; calls under way end"),
@@ -46,7 +46,7 @@ pub(crate) async fn run(
             })?;
         }
         Breakers::Reset(change) => {
-            let name = name(&change.breaker);
+            let name = &change.breaker;
             let woken = breakers::reset(&pool, &change.breaker, &who(), &change.reason).await?;
             let Some(woken) = woken else {
                 let message = format!(
@@ -67,13 +67,6 @@ pub(crate) async fn run(
 fn who() -> String {
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
     user.map_or_else(|_unset| "command line".to_owned(), |user| format!("{user}, command line"))
-}
-
-fn name(guarded: &Guarded) -> String {
-    match guarded.workspace {
-        Some(workspace) => format!("{}/{workspace}", guarded.service),
-        None => guarded.service.clone(),
-    }
 }
 
 const HEAD: [&str; 6] = ["BREAKER", "STATE", "SINCE (UTC)", "WAITING", "NEXT", "WHY"];
@@ -134,7 +127,7 @@ fn shown(guarded: &Guarded, found: Option<&Breaker>, log: &[Transition]) -> Vec<
                 format!("next     {}", next(breaker)),
             ]
         }
-        None => vec![format!("{}: closed, it is called as ever", name(guarded))],
+        None => vec![format!("{guarded}: closed, it is called as ever")],
     };
     if !log.is_empty() {
         lines.push(String::new());
@@ -143,10 +136,6 @@ fn shown(guarded: &Guarded, found: Option<&Breaker>, log: &[Transition]) -> Vec<
         lines.extend(table(["WHEN (UTC)", "WHAT", "WHY"], rows.collect()));
     }
     lines
-}
-
-fn utc(at: Option<DateTime<Utc>>) -> String {
-    at.map_or_else(|| "-".to_owned(), |at| at.format("%F %T").to_string())
 }
 
 fn time(at: Option<DateTime<Utc>>) -> String {

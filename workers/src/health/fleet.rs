@@ -13,6 +13,7 @@ use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
 
 use super::facts::gather;
+use super::open::Open;
 use super::view::MOST_BREAKERS;
 use super::{Issue, Overall, sort};
 use crate::fail::Fail;
@@ -240,28 +241,8 @@ fn of_machine(workers: &Workers, scheduler: &Scheduler, queues: &[QueueAge]) -> 
 }
 
 fn of_breaker(breaker: &Breaker) -> Issue {
-    let Breaker { key, service, reason, waiting, .. } = breaker;
-    let (next, action) = match breaker.tried_at {
-        Some(at) => (
-            format!(
-                "what waits spends no attempt; one call tries it at {} UTC, and when that is answered everything goes on by itself",
-                at.format("%F %T")
-            ),
-            format!("nothing has to be done here; `autopilot breakers show {key}` tells more"),
-        ),
-        None => (
-            "nothing until somebody lets the calls go on".to_owned(),
-            format!("autopilot breakers reset {key} --reason WHY"),
-        ),
-    };
-    Issue {
-        severity: Severity::Warning,
-        component: service.clone(),
-        cause: format!("{service} is not called ({reason}); {waiting} steps wait"),
-        since: breaker.opened_at,
-        what_happens_next: next,
-        action,
-    }
+    let waits = format!("; {} steps wait", breaker.waiting);
+    Open::from(breaker).issue(Severity::Warning, &waits)
 }
 
 fn of_studios(counts: Counts) -> Option<Issue> {

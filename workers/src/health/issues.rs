@@ -7,76 +7,16 @@ use autopilot_engine::ops::runs::RunView;
 use autopilot_engine::ops::standing::Letter;
 use autopilot_workflows::provisioning::Provision;
 use autopilot_workflows::state::health::{Component, Severity};
-use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::facts::Facts;
+use super::open::Open;
 use super::{Issue, sort};
-
-/// A breaker that is open, of whichever sort.
-pub(super) struct Open<'f> {
-    pub(super) key: &'f str,
-    pub(super) service: &'f str,
-    pub(super) reason: &'f str,
-    pub(super) since: Option<DateTime<Utc>>,
-    pub(super) tried_at: Option<DateTime<Utc>>,
-    pub(super) is_tripped: bool,
-}
-
-impl Open<'_> {
-    fn issue(&self, severity: Severity, waits: &str) -> Issue {
-        let Self { key, service, reason, since, .. } = self;
-        let cause = if self.is_tripped {
-            format!("an operator stopped the calls to {service} ({reason}){waits}")
-        } else {
-            format!("{service} is out of order and not called ({reason}){waits}")
-        };
-        let (next, action) = if self.is_tripped {
-            (
-                "nothing until somebody lets the calls go on; what waits spends no attempt"
-                    .to_owned(),
-                format!("autopilot breakers reset {key} --reason WHY"),
-            )
-        } else {
-            let tried = self
-                .tried_at
-                .map_or_else(|| "soon".to_owned(), |at| format!("at {} UTC", at.format("%F %T")));
-            (
-                format!(
-                    "what waits spends no attempt; one call tries {service} {tried}, and when that is answered everything goes on by itself"
-                ),
-                format!(
-                    "nothing has to be done here; `autopilot breakers show {key}` tells more, {service} itself may say when it is back"
-                ),
-            )
-        };
-        Issue {
-            severity,
-            component: component_of(service).to_owned(),
-            cause,
-            since: *since,
-            what_happens_next: next,
-            action,
-        }
-    }
-}
-
-/// What a service is called among a studio's parts.
-pub(super) fn component_of(service: &str) -> &str {
-    if service == "smtp" { Component::Email.name() } else { service }
-}
 
 impl Facts<'_> {
     /// The breakers that hold this workspace's calls back, those of everybody first.
     pub(super) fn open(&self) -> Vec<Open<'_>> {
-        let whole = self.whole.iter().map(|breaker| Open {
-            key: &breaker.key,
-            service: &breaker.service,
-            reason: &breaker.reason,
-            since: breaker.opened_at,
-            tried_at: breaker.tried_at,
-            is_tripped: breaker.state == autopilot_engine::ops::breakers::State::Tripped,
-        });
+        let whole = self.whole.iter().map(Open::from);
         let own = self.own.iter().map(|breaker| Open {
             key: &breaker.key,
             service: &breaker.service,

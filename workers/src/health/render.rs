@@ -1,10 +1,9 @@
 //! The same as text, for people.
 
 use autopilot_workflows::state::health::Severity;
-use chrono::{DateTime, Utc};
 
 use super::{Fleet, Issue, WorkspaceHealth};
-use crate::console::table;
+use crate::console::{table, utc};
 
 /// How one studio stands.
 pub(crate) fn workspace(health: &WorkspaceHealth) -> Vec<String> {
@@ -123,8 +122,4 @@ fn issues(issues: &[Issue]) -> Vec<String> {
 /// What comes from providers and tenants commands no terminal.
 fn clean(line: String) -> String {
     line.replace(char::is_control, " ")
-}
-
-fn utc(at: Option<DateTime<Utc>>) -> String {
-    at.map_or_else(|| "-".to_owned(), |at| at.format("%F %T").to_string())
 }

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use super::facts::{Facts, gather};
-use super::issues::{action, component_of};
+use super::issues::action;
+use super::open::component_of;
 use super::{Issue, Overall};
 use crate::fail::Fail;
 

@@ -109,10 +109,7 @@ async fn keep(at: &At<'_, App>, results: &[(Component, Result<String>)]) -> Resu
     for (provider, result) in results {
         let (ok, detail) = match result {
             Ok(detail) => (true, detail.clone()),
-            Err(Stop::Failed(failure)) => (false, failure.to_string()),
-            Err(Stop::Skipped { reason }) => (false, reason.clone()),
-            Err(Stop::Waiting(wait)) => (false, wait.reason.clone()),
-            Err(Stop::Parked | Stop::Lost) => (false, "not finished".to_owned()),
+            Err(stop) => (false, said(stop)),
         };
         let row = SmokeTest { provider: provider.name().to_owned(), ok, detail };
         smoke_tests::upsert(&mut tenant, &row).await?;
@@ -127,12 +124,21 @@ async fn keep(at: &At<'_, App>, results: &[(Component, Result<String>)]) -> Resu
 
 /// What everybody is told of it who looks at the studio.
 fn found(provider: Component, result: &Result<String>) -> Seen {
-    let said = match result {
-        Ok(detail) => return Seen::working(provider, detail.clone()),
-        Err(Stop::Failed(failure)) => return seen::refused(provider, failure),
-        Err(Stop::Skipped { reason }) => reason.clone(),
-        Err(Stop::Waiting(wait)) => wait.reason.clone(),
-        Err(Stop::Parked | Stop::Lost) => "not finished".to_owned(),
-    };
-    seen::person(provider, Severity::Warning, said, "autopilot doctor".to_owned())
+    match result {
+        Ok(detail) => Seen::working(provider, detail.clone()),
+        Err(Stop::Failed(failure)) => seen::refused(provider, failure),
+        Err(stop) => {
+            seen::person(provider, Severity::Warning, said(stop), "autopilot doctor".to_owned())
+        }
+    }
+}
+
+/// Why a test was not passed.
+fn said(stop: &Stop) -> String {
+    match stop {
+        Stop::Failed(failure) => failure.to_string(),
+        Stop::Skipped { reason } => reason.clone(),
+        Stop::Waiting(wait) => wait.reason.clone(),
+        Stop::Parked | Stop::Lost => "not finished".to_owned(),
+    }
 }

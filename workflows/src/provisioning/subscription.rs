@@ -60,16 +60,7 @@ pub(super) async fn ensure(at: At<'_, App>) -> Result<Plan> {
 /// Writes down what Stripe says now of the studio's subscription: of the one that entitles most, else of the newest. Nothing is
 /// written for a studio that has none.
 pub(crate) async fn refresh(at: At<'_, App>, stripe: &Stripe) -> Result {
-    let customer = {
-        let mut conn = at.pool.acquire().await?;
-        workspaces::stripe_customer(&mut conn, at.workspace).await?
-    };
-    let Some(customer) = customer else { return Ok(()) };
-    let found = stripe.subscriptions(&customer).await?;
-    match best(&found).or(found.first()) {
-        Some(subscription) => keep(&at, subscription, Book::Quietly).await,
-        None => Ok(()),
-    }
+    read(&at, stripe, Book::Quietly).await.map(drop)
 }
 
 /// What Stripe says now of who pays for a studio.
@@ -85,6 +76,10 @@ pub(crate) enum NowPaid {
 
 /// What Stripe says now, written down as [`refresh`] does; where our books said otherwise, that is noted as a repair.
 pub(crate) async fn reread(at: &At<'_, App>, stripe: &Stripe) -> Result<NowPaid> {
+    read(at, stripe, Book::AsRepair).await
+}
+
+async fn read(at: &At<'_, App>, stripe: &Stripe, book: Book) -> Result<NowPaid> {
     let customer = {
         let mut conn = at.pool.acquire().await?;
         workspaces::stripe_customer(&mut conn, at.workspace).await?
@@ -94,7 +89,7 @@ pub(crate) async fn reread(at: &At<'_, App>, stripe: &Stripe) -> Result<NowPaid>
     let Some(subscription) = best(&found).or(found.first()) else {
         return Ok(NowPaid::Nothing { customer });
     };
-    keep(at, subscription, Book::AsRepair).await?;
+    keep(at, subscription, book).await?;
     Ok(NowPaid::Subscription {
         id: subscription.id.clone(),
         status: name(subscription.status),

@@ -9,6 +9,7 @@ use super::conclude::{Asked, conclude};
 use super::{email, stripe, twilio, whatsapp};
 use crate::app::App;
 use crate::integrations::service::{SMTP, STRIPE, TWILIO, WHATSAPP};
+use crate::provisioning::SEVERAL_CALLS;
 
 /// Asks a studio's providers whether what we wrote down is still so, and starts a provisioning where it is not and that mends it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -16,9 +17,6 @@ pub struct Check {
     /// The studio.
     pub workspace: WorkspaceId,
 }
-
-/// Two or three calls, each bounded by itself.
-const SEVERAL_CALLS: Duration = Duration::from_secs(60);
 
 impl Job for Check {
     type App = App;

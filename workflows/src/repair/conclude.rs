@@ -2,7 +2,8 @@
 
 use autopilot_engine::ops::runs::RunView;
 use autopilot_engine::ops::standing;
-use autopilot_engine::{Job as _, JobId, Result, WorkspaceId};
+use autopilot_engine::{Class, Failure, Job as _, JobId, Result, WorkspaceId};
+use serde::Deserialize as _;
 use sqlx::PgConnection;
 
 use super::found::{Found, Mend};
@@ -106,18 +107,15 @@ impl Last {
 
 /// Whether what a run failed by was an outage, a refused key or a missing setting: the providers have answered just now, so it may be over.
 fn may_be_over(run: &RunView) -> bool {
-    let class =
-        run.failure.as_ref().and_then(|failure| failure.get("class")).and_then(|c| c.as_str());
-    matches!(
-        class,
-        Some(
-            "TRANSIENT_NETWORK"
-                | "RATE_LIMITED"
-                | "INTEGRATION_OFFLINE"
-                | "THIRD_PARTY_AUTH_FAILED"
-                | "CONFIGURATION_ERROR"
-        )
-    )
+    let Some(failure) = &run.failure else { return false };
+    Failure::deserialize(failure).is_ok_and(|failure| match failure.class {
+        Class::TransientNetwork
+        | Class::RateLimited { .. }
+        | Class::IntegrationOffline
+        | Class::ThirdPartyAuthFailed
+        | Class::ConfigurationError => true,
+        Class::ProvisioningError | Class::UnknownOutcome => false,
+    })
 }
 
 /// Why a new provisioning is to be started; nothing where none is.

@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
+use autopilot_engine::ops::breakers::Guarded;
 use autopilot_engine::ops::standing;
 use autopilot_engine::{Job, NewJob, Result, Retry, Run, Unique, WorkspaceId};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
-use uuid::Uuid;
 
 use super::Check;
 use crate::app::App;
 use crate::fail::unwritten;
-use crate::integrations::service::{SMTP, STRIPE, TWILIO, WHATSAPP};
 use crate::provisioning::{Provision, seen};
 use crate::state::health::Component;
 use crate::state::repairs;
@@ -84,16 +83,6 @@ async fn take(conn: &mut PgConnection, configured: &[Component]) -> Result<Vec<C
 
 /// Which part of which workspace a breaker is about; of all where it names none.
 fn about(breaker: &str) -> Option<(Component, Option<WorkspaceId>)> {
-    let (service, workspace) = match breaker.split_once('/') {
-        Some((service, workspace)) => (service, Some(workspace.parse::<Uuid>().ok()?.into())),
-        None => (breaker, None),
-    };
-    let component = match service {
-        STRIPE => Component::Stripe,
-        TWILIO => Component::Twilio,
-        WHATSAPP => Component::Whatsapp,
-        SMTP => Component::Email,
-        _ => return None,
-    };
-    Some((component, workspace))
+    let Guarded { service, workspace } = Guarded::parse(breaker).ok()?;
+    Some((Component::of_service(&service)?, workspace))
 }

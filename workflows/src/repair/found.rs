@@ -59,9 +59,7 @@ impl Found {
 pub(super) fn judged(component: Component, asked: Result<Found>) -> Result<Found> {
     match or_wait(asked) {
         // What our own database refuses is no answer of theirs.
-        Err(Stop::Failed(failure))
-            if is_answer(failure.class) && !failure.code.starts_with("database") =>
-        {
+        Err(Stop::Failed(failure)) if is_answer(failure.class) && !failure.is_of_database() => {
             Ok(Found { seen: seen::refused(component, &failure), mend: Mend::Person })
         }
         asked => asked,

@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::workspaces::Workspace;
+use crate::integrations::service::{SMTP, STRIPE, TWILIO, WHATSAPP};
 
 /// A part of a studio.
 #[derive(
@@ -42,6 +43,18 @@ impl Component {
             Self::Twilio => "twilio",
             Self::Whatsapp => "whatsapp",
             Self::Email => "email",
+        }
+    }
+
+    /// The part that stands and falls with a service; none with what no studio has for itself.
+    #[must_use]
+    pub fn of_service(service: &str) -> Option<Self> {
+        match service {
+            STRIPE => Some(Self::Stripe),
+            TWILIO => Some(Self::Twilio),
+            WHATSAPP => Some(Self::Whatsapp),
+            SMTP => Some(Self::Email),
+            _ => None,
         }
     }
 }
