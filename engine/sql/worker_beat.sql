@@ -1,7 +1,7 @@
 -- Extends the lease of process $1, all its jobs with it (L4), and asks what it has to know: which of the attempts $2/$3
 -- lost their job (cancelled, rescued, taken over: L10), by their places in the list, and whether somebody else died.
--- No row: it was declared dead itself. Index: worker_pkey, job_pkey.
-UPDATE engine.worker SET seen = engine.clock() WHERE id = $1
+-- $4 is what keeps the database from its work, as the process sees it. No row: it was declared dead itself. Index: worker_pkey, job_pkey.
+UPDATE engine.worker SET seen = engine.clock(), strains = $4 WHERE id = $1
 RETURNING
     ARRAY(SELECT i.place FROM unnest($2::uuid[], $3::bigint[]) WITH ORDINALITY AS i(id, token, place)
           WHERE (i.id, i.token) NOT IN (

@@ -63,6 +63,9 @@ pub(crate) async fn run<A: Send + Sync + 'static>(
         .await
         .unwrap_or_else(|panic| Last::plain(panicked(&job, panic.as_ref())));
     let Last { change: Some(change), then } = last else { return Err(AttemptError::Lost) };
+    for noted in change.extras.iter().flat_map(|extras| &extras.failures) {
+        world.lease.strains.failed(&noted.failure, &world.pool);
+    }
     world.reach(Boundary::BeforeAck, None).await;
     world.lease.ending(job.claim);
     let ended = change.finish.as_ref().map(ended);
@@ -133,7 +136,7 @@ async fn perform<A: Send + Sync + 'static>(
     let runnable = match decode(world, kind, job).await {
         Ok(runnable) => runnable,
         Err(failure) if failure.class.retries() => {
-            return Last::plain(Some(not_taken_up(job, &failure)));
+            return Last::plain(Some(not_taken_up(world, job, &failure)));
         }
         Err(failure) => return Last::plain(Some(dead(job, Dead::Undecodable, failure))),
     };
@@ -152,7 +155,7 @@ async fn perform<A: Send + Sync + 'static>(
             ended.unwrap_or_else(|limit| CodeEnded::Stopped(Err(run.dropped(limit).into())))
         }
         Err(Stop::Failed(failure)) if failure.class.retries() => {
-            return Last::plain(Some(not_taken_up(job, &failure)));
+            return Last::plain(Some(not_taken_up(world, job, &failure)));
         }
         Err(stop) => CodeEnded::Stopped(Err(stop)),
     };
@@ -195,7 +198,8 @@ pub(crate) async fn decode<A>(
 }
 
 /// Nothing of the job has run: that it could not be read costs it no attempt.
-fn not_taken_up(job: &Claimed, failure: &Failure) -> Change {
+fn not_taken_up(world: &World, job: &Claimed, failure: &Failure) -> Change {
+    world.lease.strains.failed(failure, &world.pool);
     tracing::warn!(job = %job.claim.job, %failure, "could not be taken up, trying again");
     let mut change = Change::of(job.claim);
     let delay = RESUME_PAUSE.mul_f64(0.5 + retry::random());

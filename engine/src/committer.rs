@@ -28,7 +28,7 @@ pub(crate) use writes::write_owned;
 
 use crate::enqueue::EnqueueError;
 use crate::group::{self, Group};
-use crate::ids::WorkerId;
+use crate::lease::Lease;
 use crate::loops::listen::Waker;
 
 /// Whether the attempt still owned its job when it wrote.
@@ -77,13 +77,13 @@ impl Committer {
     pub(crate) fn start(
         pool: PgPool,
         waker: Waker,
-        worker: WorkerId,
+        lease: &Lease,
         ended: CancellationToken,
     ) -> Self {
         let (changes, group) = Group::new();
         let [first, second] = [1, 2].map(|number| {
             let (waker, ended) = (waker.clone(), ended.clone());
-            Arc::new(Mutex::new(Writer::new(pool.clone(), worker, waker, ended, number)))
+            Arc::new(Mutex::new(Writer::new(pool.clone(), waker, lease, ended, number)))
         });
         for writer in [Arc::clone(&first), second] {
             tokio::spawn(writer::run(writer, Arc::clone(&group)));

@@ -3,6 +3,7 @@
 mod breakers;
 mod commits;
 mod queue;
+mod strains;
 
 use std::time::{Duration, SystemTime};
 

@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::ids::{JobId, WorkerId};
+use crate::strain::Strains;
 
 /// One attempt's right to write: the job and the token of its claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,6 +31,8 @@ pub(crate) struct Lease {
     confirmed: watch::Sender<Instant>,
     /// Cancelled when the database has declared this incarnation dead.
     pub(crate) ended: CancellationToken,
+    /// What the process has met of late that keeps the database from its work.
+    pub(crate) strains: Strains,
     attempts: Mutex<HashMap<Claim, Held, RandomState>>,
     /// How many were forgotten because their attempt had ended.
     forgotten: AtomicU64,
@@ -60,12 +63,13 @@ impl Held {
 }
 
 impl Lease {
-    pub(crate) fn new(length: Duration, sent: Instant) -> Arc<Self> {
+    pub(crate) fn new(length: Duration, sent: Instant, strains: Strains) -> Arc<Self> {
         Arc::new(Self {
             worker: WorkerId::now_v7(),
             length,
             confirmed: watch::Sender::new(sent),
             ended: CancellationToken::new(),
+            strains,
             attempts: Mutex::default(),
             forgotten: AtomicU64::new(0),
         })

@@ -26,6 +26,7 @@ mod runner;
 pub mod schema;
 pub mod secrets;
 mod starter;
+mod strain;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod unique;
@@ -52,6 +53,7 @@ pub use run::{At, Child, Ended, Outcome, Run, Step, StepKey};
 pub use runner::{Attempt, JobBackend};
 pub use schema::MIGRATOR;
 pub use starter::Starter;
+pub use strain::{Strain, Strains};
 pub use unique::Unique;
 pub use worker::{Worker, WorkerError};
 

@@ -15,6 +15,7 @@ pub mod schedules;
 mod search;
 mod source;
 pub mod standing;
+pub mod strains;
 pub mod weights;
 
 pub use aside::why_aside;

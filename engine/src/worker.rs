@@ -15,6 +15,7 @@ use crate::registry::Registry;
 use crate::runner::{JobBackend, Outlet};
 use crate::secrets::Vault;
 use crate::starter::{Here, Starter};
+use crate::strain::Strains;
 use incarnation::End;
 
 /// Runs jobs of the registered kinds until it is told to stop.
@@ -24,6 +25,7 @@ pub struct Worker<A> {
     registry: Arc<Registry<A>>,
     vault: Option<Vault>,
     locks: Option<Locks>,
+    strains: Strains,
     config: WorkerConfig,
     here: Arc<Here>,
     #[cfg(any(test, feature = "testing"))]
@@ -63,6 +65,7 @@ impl<A: Send + Sync + 'static> Worker<A> {
             registry,
             vault: None,
             locks: None,
+            strains: Strains::default(),
             config,
             here: Arc::default(),
             #[cfg(any(test, feature = "testing"))]
@@ -87,6 +90,13 @@ impl<A: Send + Sync + 'static> Worker<A> {
     #[must_use]
     pub fn locks(mut self, locks: Locks) -> Self {
         self.locks = Some(locks);
+        self
+    }
+
+    /// Notes what keeps the database from its work where others of this process do, too.
+    #[must_use]
+    pub fn strains(mut self, strains: Strains) -> Self {
+        self.strains = strains;
         self
     }
 

@@ -75,6 +75,7 @@ mod state_machine;
 mod steps;
 mod steps_unusual;
 mod storm;
+mod strains;
 mod stripe_events;
 mod tidy;
 mod turns;

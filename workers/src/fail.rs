@@ -2,10 +2,10 @@
 
 use std::{fmt, io};
 
-use autopilot_engine::EnqueueError;
 use autopilot_engine::ops::OpsError;
 use autopilot_engine::schema::Misfit;
 use autopilot_engine::secrets::VaultError;
+use autopilot_engine::{EnqueueError, Strain};
 use autopilot_workflows::state::SealedError;
 use autopilot_workflows::tenancy::TenancyError;
 
@@ -45,11 +45,16 @@ impl std::error::Error for Fail {}
 
 impl From<sqlx::Error> for Fail {
     fn from(error: sqlx::Error) -> Self {
+        let strain = Strain::of(&error);
+        let advice = strain.map(|strain| format!("; {}: {}", strain.cause(), strain.action()));
+        let advice = advice.unwrap_or_default();
         if error.as_database_error().is_some() {
-            Self::new(Exit::Failed, format!("the database refused: {error}"))
+            Self::new(Exit::Failed, format!("the database refused: {error}{advice}"))
         } else {
-            let advice = "see `autopilot doctor`; what was committed stays committed";
-            Self::new(Exit::Unreachable, format!("the database did not answer: {error}; {advice}"))
+            let message = format!(
+                "the database did not answer: {error}{advice}; what was committed stays committed"
+            );
+            Self::new(Exit::Unreachable, message)
         }
     }
 }

@@ -6,6 +6,7 @@
 mod facts;
 mod fleet;
 mod issues;
+mod machine;
 mod open;
 mod render;
 mod view;

@@ -14,9 +14,10 @@ use super::{Answer, Batch, Change, CommitError, Ownership, Pending};
 use crate::enqueue::EnqueueError;
 use crate::group::Group;
 use crate::ids::WorkerId;
-use crate::lease::Claim;
+use crate::lease::{Claim, Lease};
 use crate::line::Line;
 use crate::loops::listen::Waker;
+use crate::strain::Strains;
 
 /// The first pause after a failed flush; it doubles up to a second.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
@@ -30,6 +31,7 @@ pub(super) struct Writer {
     waker: Waker,
     /// Cancelled when the incarnation is over: nothing that it writes counts any more.
     ended: CancellationToken,
+    strains: Strains,
 }
 
 /// Writes what is handed in, until all who could are gone.
@@ -44,13 +46,14 @@ pub(super) async fn run(writer: Arc<Mutex<Writer>>, group: Arc<Group<Box<Pending
 impl Writer {
     pub(super) fn new(
         pool: PgPool,
-        worker: WorkerId,
         waker: Waker,
+        lease: &Lease,
         ended: CancellationToken,
         number: usize,
     ) -> Self {
         let line = Line::by_keys(&pool, &format!("committer {number}"));
-        Self { line, pool, worker, waker, ended }
+        let (worker, strains) = (lease.worker, lease.strains.clone());
+        Self { line, pool, worker, waker, ended, strains }
     }
 
     /// Writes a batch, however often it takes, and answers; or gives up at the end of the incarnation.
@@ -93,6 +96,9 @@ impl Writer {
                     }
                 }
                 Err(error) => {
+                    if let EnqueueError::Database(error) = &error {
+                        self.strains.met(error, &self.pool);
+                    }
                     tracing::warn!(%error, changes = batch.len(), "flush failed, asking what was written");
                     tokio::time::sleep(pause.mul_f64(0.5 + crate::retry::random() / 2.0)).await;
                     pause = (pause * 2).min(Duration::from_secs(1));

@@ -53,6 +53,7 @@ pub async fn queue(pool: &PgPool) -> Result<Vec<Finding>, sqlx::Error> {
     findings.push(schedules(pool).await?);
     findings.push(pauses(pool).await?);
     findings.push(super::breakers::breakers(pool).await?);
+    findings.extend(super::strains::strains(pool).await?);
     findings.push(retention(pool).await?);
     Ok(findings)
 }

@@ -1,11 +1,12 @@
 //! What a process believes of its lease and of what it holds.
 
 use super::*;
+use crate::strain::Strains;
 
 #[tokio::test]
 async fn l4_a_process_that_missed_its_heartbeats_starts_no_call() {
     let long_ago = Instant::now().checked_sub(Duration::from_secs(11)).unwrap();
-    let lease = Lease::new(Duration::from_secs(10), long_ago);
+    let lease = Lease::new(Duration::from_secs(10), long_ago, Strains::default());
     assert!(!lease.outlasts(Duration::from_secs(1)).await);
     lease.confirm(Instant::now());
     assert!(lease.outlasts(Duration::from_secs(1)).await);
@@ -14,7 +15,7 @@ async fn l4_a_process_that_missed_its_heartbeats_starts_no_call() {
 #[tokio::test]
 async fn l3_a_call_waits_for_the_renewal_of_a_lease_that_is_too_short_for_it() {
     let earlier = Instant::now().checked_sub(Duration::from_secs(5)).unwrap();
-    let lease = Lease::new(Duration::from_secs(10), earlier);
+    let lease = Lease::new(Duration::from_secs(10), earlier, Strains::default());
     let waiting = lease.outlasts(Duration::from_secs(7));
     tokio::pin!(waiting);
     let early = futures_poll_once(waiting.as_mut()).await;
@@ -25,7 +26,7 @@ async fn l3_a_call_waits_for_the_renewal_of_a_lease_that_is_too_short_for_it() {
 
 #[tokio::test]
 async fn a_job_that_is_lost_drops_its_attempt_and_no_other() {
-    let lease = Lease::new(Duration::from_secs(10), Instant::now());
+    let lease = Lease::new(Duration::from_secs(10), Instant::now(), Strains::default());
     let claim = || Claim { job: JobId::now_v7(), token: 1 };
     let (one, other, late) = (claim(), claim(), claim());
     assert!(lease.claimed([one, other, late].into_iter()).is_empty());
@@ -48,7 +49,7 @@ async fn a_job_that_is_lost_drops_its_attempt_and_no_other() {
 
 #[tokio::test]
 async fn an_attempt_that_writes_its_end_is_not_dropped_because_the_job_is_gone() {
-    let lease = Lease::new(Duration::from_secs(10), Instant::now());
+    let lease = Lease::new(Duration::from_secs(10), Instant::now(), Strains::default());
     let claim = || Claim { job: JobId::now_v7(), token: 1 };
     let (one, early) = (claim(), claim());
     assert!(lease.claimed([one, early].into_iter()).is_empty());

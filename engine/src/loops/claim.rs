@@ -203,6 +203,7 @@ impl Claimer {
 
     /// A claim failed, and nobody knows what it did; or a look, and the next claim may find the same database away.
     fn failed(&mut self, error: &sqlx::Error) {
+        self.lease.strains.met(error, &self.pool);
         tracing::warn!(%error, "claiming failed, trying again");
         self.doubt_all();
     }

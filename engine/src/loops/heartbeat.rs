@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::jittered;
 use crate::lease::Lease;
+use crate::strain::Strain;
 
 /// Starts the thread. It ends when the lease does. A heartbeat sees as well whether another process has died, and says
 /// so to the rescue.
@@ -49,6 +50,7 @@ async fn beat_until_ended(
             // Whoever is dead does not beat once more, not even where it was just about to connect.
             () = lease.ended.cancelled() => return,
         };
+        let strains = &lease.strains;
         let failed = match round {
             Ok(Ok(alive)) => {
                 if !alive {
@@ -57,8 +59,17 @@ async fn beat_until_ended(
                 }
                 None
             }
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_elapsed) => Some(format!("no answer within {limit:?}")),
+            Ok(Err(error)) => {
+                if let Some(strain) = Strain::of(&error) {
+                    strains.note(strain, error.to_string());
+                }
+                Some(error.to_string())
+            }
+            Err(_elapsed) => {
+                let why = format!("no answer within {limit:?}");
+                strains.note(Strain::Away, format!("a heartbeat got {why}"));
+                Some(why)
+            }
         };
         if let Some(error) = failed {
             tracing::warn!(worker = %lease.worker, left = ?lease.remaining(), error, "heartbeat failed");
@@ -91,10 +102,16 @@ pub(crate) async fn beat(
     let held = lease.confirmed();
     let (jobs, tokens): (Vec<Uuid>, Vec<i64>) =
         held.iter().map(|claim| (claim.job.uuid(), claim.token)).unzip();
-    let beat = sqlx::query_file!("sql/worker_beat.sql", lease.worker.uuid(), &jobs, &tokens)
-        .fetch_optional(&mut *conn);
-    let Some(beat) = beat.await? else { return Ok(false) };
+    let beat = sqlx::query_file!(
+        "sql/worker_beat.sql",
+        lease.worker.uuid(),
+        &jobs,
+        &tokens,
+        serde_json::json!(lease.strains.of_late())
+    );
+    let Some(beat) = beat.fetch_optional(&mut *conn).await? else { return Ok(false) };
     lease.confirm(sent);
+    lease.strains.took(sent.elapsed());
     // L10: their jobs were cancelled or taken over.
     let places = beat.lost.into_iter().filter_map(|place| usize::try_from(place - 1).ok());
     for claim in places.filter_map(|place| held.get(place)) {

@@ -106,7 +106,7 @@ impl<A: Send + Sync + 'static> Protocol<A> {
         let committer = Committer::start(
             pool.clone(),
             Waker::start(pool.clone()),
-            lease.worker,
+            &lease,
             CancellationToken::new(),
         );
         let world = run::World::new(pool.clone(), committer, Arc::clone(&lease), config);

@@ -11,6 +11,7 @@ use crate::loops::listen::Waker;
 use crate::ops::RunHistory;
 use crate::registry::Kind;
 use crate::run::{self, Ending, Replay, Run, Stopped};
+use crate::strain::Strains;
 
 /// How far today's code came with what a run has stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,15 +71,11 @@ impl<A: Send + Sync + 'static> World<A> {
                 self.registry.known()
             )
         });
-        let lease = Lease::new(self.config.lease, Instant::now());
+        let lease = Lease::new(self.config.lease, Instant::now(), Strains::default());
         let pool = self.pool().clone();
         // Nothing is ever handed to it.
-        let committer = Committer::start(
-            pool.clone(),
-            Waker::start(pool.clone()),
-            lease.worker,
-            lease.ended.clone(),
-        );
+        let committer =
+            Committer::start(pool.clone(), Waker::start(pool.clone()), &lease, lease.ended.clone());
         let world = run::World {
             replay: Some(Replay::of(history)),
             ..run::World::new(pool, committer, lease, &self.config)

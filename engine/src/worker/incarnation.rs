@@ -103,7 +103,7 @@ impl<A: Send + Sync + 'static> Worker<A> {
     fn stage(&self, lease: &Arc<Lease>, alarm: &Alarm) -> Arc<Stage<A>> {
         let pool = self.pool.clone();
         let waker = Waker::beside(pool.clone(), alarm.clone());
-        let committer = Committer::start(pool.clone(), waker, lease.worker, lease.ended.clone());
+        let committer = Committer::start(pool.clone(), waker, lease, lease.ended.clone());
         let world = World {
             locks: self.locks.clone().unwrap_or_else(|| Locks::new(pool.clone())),
             vault: self.vault.clone(),
@@ -116,7 +116,7 @@ impl<A: Send + Sync + 'static> Worker<A> {
 
     /// Introduces a new incarnation to the database.
     pub(crate) async fn register(&self) -> Result<Arc<Lease>, sqlx::Error> {
-        let lease = Lease::new(self.config.lease, Instant::now());
+        let lease = Lease::new(self.config.lease, Instant::now(), self.strains.clone());
         let schedules: Vec<String> =
             self.registry.schedules().iter().map(|schedule| schedule.name.clone()).collect();
         let queues: Vec<String> =

@@ -10,7 +10,7 @@ macro_rules! statement {
 }
 
 /// What reads the whole fleet: in proportion to what is not well.
-const TOTALS: [(&str, &str, &str); 6] = [
+const TOTALS: [(&str, &str, &str); 7] = [
     ("parts that fail", statement!("workflows/src/state/health/unwell.sql"), ""),
     (
         "what is set aside or held back",
@@ -20,6 +20,7 @@ const TOTALS: [(&str, &str, &str); 6] = [
     ("set aside by kind", statement!("engine/sql/standing/letters_by_kind.sql"), ""),
     ("queues", statement!("engine/sql/standing/queues.sql"), ""),
     ("workers", statement!("engine/sql/standing/workers.sql"), ""),
+    ("what workers suffer from", statement!("engine/sql/strain/list.sql"), ""),
     ("how many", "SELECT sum(workspaces) FROM studio.workspace_tally", ""),
 ];
 

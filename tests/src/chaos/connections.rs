@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
+use autopilot_engine::Strain;
 use serde_json::json;
 use sqlx::{Connection, PgConnection, PgPool};
 
@@ -53,6 +54,9 @@ async fn trouble(order: Order) -> Outcome {
         ..Outcome::default()
     };
     outcome.hold(taken.refusals > 0, || "the server never ran out of connections".to_owned());
+    let tell = scene.fleet.logs_saying(Strain::FullServer.name());
+    outcome.hold(tell > 0, || "no process said that the server has no connection left".to_owned());
+    outcome.notes.push(format!("{tell} processes said which it was"));
     outcome.hold(rate <= LINES, || format!("{rate:.1} lines of log a second and process"));
     outcome.notes.push(format!("{rate:.1} lines of log a second and process"));
     let pool = scene.judge(&mut outcome).await;

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use autopilot_engine::Strain;
 use serde_json::json;
 
 use super::scene::{Scene, Stage};
@@ -144,6 +145,11 @@ async fn fill(order: &Order, part: &str, size: &str, outcome: &mut Outcome) -> R
         "{part}: {}",
         if ended { "the server ended and was started again" } else { "the server lived" }
     ));
+    // Without room for its WAL the server ends, and the processes see it gone.
+    let strain = if ended { Strain::Away } else { Strain::FullDisk };
+    let tell = scene.fleet.logs_saying(strain.name());
+    outcome.hold(tell > 0, || format!("{part} full: no process said {strain}"));
+    outcome.notes.push(format!("{tell} processes said {strain}"));
     scene.judge(outcome).await.close().await;
     drop(server);
     drop(small);

@@ -119,9 +119,18 @@ impl Fleet {
 
     /// Lines of all logs so far, of the HTTP process too.
     pub(crate) fn log_lines(&self) -> usize {
+        self.logs().map(|log| log.lines().count()).sum()
+    }
+
+    /// How many logs say something.
+    pub(crate) fn logs_saying(&self, what: &str) -> usize {
+        self.logs().filter(|log| log.contains(what)).count()
+    }
+
+    fn logs(&self) -> impl Iterator<Item = String> {
         let logs = (1..=self.started).map(|number| self.log(number));
         let logs = logs.chain([self.crew.folder.join("http.log")]);
-        logs.map(|log| std::fs::read_to_string(log).unwrap_or_default().lines().count()).sum()
+        logs.map(|log| std::fs::read_to_string(log).unwrap_or_default())
     }
 
     /// One kill or one pause, and the resumption of whoever has been paused past the lease.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use autopilot_engine::secrets::Vault;
-use autopilot_engine::{Locks, Redis, Registry, Worker};
+use autopilot_engine::{Locks, Redis, Registry, Strains, Worker};
 use autopilot_workflows::app::App;
 use autopilot_workflows::tenancy;
 use sqlx::PgPool;
@@ -35,11 +35,12 @@ pub(crate) async fn run(args: Serve, config: &Config) -> Result<Exit, Fail> {
     let prepared = if runs_workers { Some(Prepared::of(config)?) } else { None };
     let pool = database::open(&config.database).await?;
     tenancy::verify(&pool).await?;
+    let strains = Strains::default();
     let worker = match prepared {
-        Some(prepared) => Some(prepared.worker(&pool).await?),
+        Some(prepared) => Some(prepared.worker(&pool).await?.strains(strains.clone())),
         None => None,
     };
-    let server = if serves_http { Some(bind(config, &pool).await?) } else { None };
+    let server = if serves_http { Some(bind(config, &pool, strains).await?) } else { None };
     announce(server.as_ref().map(|server| server.address), runs_workers.then_some(config));
     if let (Some(path), Some(server)) = (&args.ready_file, &server) {
         tell(path, server.address)?;
@@ -116,7 +117,7 @@ struct Server {
     intake: http::Intake,
 }
 
-async fn bind(config: &Config, pool: &PgPool) -> Result<Server, Fail> {
+async fn bind(config: &Config, pool: &PgPool, strains: Strains) -> Result<Server, Fail> {
     let bind = config.http.bind;
     // The configuration was refused already; whoever changes that rule meets this one.
     if !bind.ip().is_loopback() && config.http.api_token.is_none() {
@@ -133,7 +134,7 @@ async fn bind(config: &Config, pool: &PgPool) -> Result<Server, Fail> {
     } else {
         Some(Vault::open(pool, app::keyring(&config.encryption.keys)?).await?)
     };
-    let state = http::Http::new(config, pool.clone(), vault)?;
+    let state = http::Http::new(config, pool.clone(), vault, strains)?;
     let intake = state.intake();
     let places = config.http.max_concurrent_requests.get();
     let router = http::router(state, places, config.http.request_timeout);

@@ -3,29 +3,22 @@
 use std::collections::HashMap;
 
 use autopilot_engine::ops::breakers::{self, Breaker};
-use autopilot_engine::ops::schedules::{self, ScheduleView};
-use autopilot_engine::ops::standing::{self, Letters, QueueAge, Workers};
+use autopilot_engine::ops::schedules;
+use autopilot_engine::ops::standing::{self, Letters, QueueAge};
+use autopilot_engine::ops::strains::{self, Met};
 use autopilot_engine::{Job as _, WorkspaceId};
 use autopilot_workflows::provisioning::Provision;
 use autopilot_workflows::state::health::{self, Severity};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
 
 use super::facts::gather;
+use super::machine::{Processes, Scheduler, of_machine, of_strain, scheduler};
 use super::open::Open;
 use super::view::MOST_BREAKERS;
 use super::{Issue, Overall, sort};
 use crate::fail::Fail;
-
-/// A queue whose oldest ready job is older than this is worth a look.
-const OLD: f64 = 60.0;
-
-/// One whose oldest is older than this is not being worked off.
-const STUCK: f64 = 600.0;
-
-/// A schedule that is overdue by more is looked after by nobody.
-const OVERDUE: TimeDelta = TimeDelta::minutes(1);
 
 /// Which studios are told one by one.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +50,8 @@ pub(crate) struct Fleet {
     pub(crate) queues: Vec<QueueAge>,
     /// Who runs jobs.
     pub(crate) workers: Processes,
+    /// What keeps the database from its work.
+    pub(crate) strains: Vec<Met>,
     /// Providers that are not called, and how many steps wait for each.
     pub(crate) breakers: Vec<Breaker>,
     /// What was set aside.
@@ -69,25 +64,6 @@ pub(crate) struct Fleet {
     pub(crate) page: Vec<Brief>,
     /// What to say as `after` for the next page; null after the last.
     pub(crate) next: Option<WorkspaceId>,
-}
-
-/// What ticks.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Scheduler {
-    /// `working`, or `failing` where a tick is overdue.
-    pub(crate) state: &'static str,
-    /// Schedules that should have ticked.
-    pub(crate) overdue: Vec<String>,
-    /// Schedules that no living process looks after.
-    pub(crate) without_process: Vec<String>,
-}
-
-/// Who runs jobs.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub(crate) struct Processes {
-    pub(crate) alive: i64,
-    pub(crate) silent: i64,
 }
 
 /// How many studios stand how.
@@ -120,6 +96,7 @@ pub(crate) async fn all(pool: &PgPool, page: Page) -> Result<Fleet, Fail> {
     let mut conn = pool.acquire().await?;
     let workers = standing::workers(&mut conn).await?;
     let queues = standing::queues(&mut conn).await?;
+    let strains = strains::list(&mut conn).await?;
     let dead_letters = standing::letters_by_kind(&mut conn).await?;
     let counts = count(&mut conn).await?;
     let after = page.after.unwrap_or(WorkspaceId::NONE);
@@ -140,6 +117,7 @@ pub(crate) async fn all(pool: &PgPool, page: Page) -> Result<Fleet, Fail> {
     let page = briefs.collect();
     let scheduler = scheduler(&schedules, workers.now);
     let mut issues = of_machine(&workers, &scheduler, &queues);
+    issues.extend(strains.iter().map(of_strain));
     issues.extend(whole.iter().map(of_breaker));
     issues.extend(of_studios(counts));
     issues.extend(dead_letters.iter().map(of_letters));
@@ -150,6 +128,7 @@ pub(crate) async fn all(pool: &PgPool, page: Page) -> Result<Fleet, Fail> {
         scheduler,
         queues,
         workers: Processes { alive: workers.alive, silent: workers.silent },
+        strains,
         breakers: open,
         dead_letters,
         workspaces: counts,
@@ -175,69 +154,6 @@ async fn count(conn: &mut PgConnection) -> Result<Counts, sqlx::Error> {
     };
     let (degraded, unhealthy) = (number(false), number(true));
     Ok(Counts { total, healthy: (total - degraded - unhealthy).max(0), degraded, unhealthy })
-}
-
-fn scheduler(schedules: &[ScheduleView], now: DateTime<Utc>) -> Scheduler {
-    let is_overdue = |schedule: &&ScheduleView| {
-        !schedule.paused && schedule.next_at.is_some_and(|at| now - at > OVERDUE)
-    };
-    let names = |schedules: Vec<&ScheduleView>| -> Vec<String> {
-        schedules.into_iter().map(|schedule| schedule.name.clone()).collect()
-    };
-    let overdue = names(schedules.iter().filter(is_overdue).collect());
-    let without_process = names(
-        schedules.iter().filter(|schedule| !schedule.known && schedule.next_at.is_some()).collect(),
-    );
-    let state = if overdue.is_empty() { "working" } else { "failing" };
-    Scheduler { state, overdue, without_process }
-}
-
-fn of_machine(workers: &Workers, scheduler: &Scheduler, queues: &[QueueAge]) -> Vec<Issue> {
-    let mut issues = Vec::new();
-    let mut tell = |severity, component: &str, cause: String, next: &str, action: String| {
-        issues.push(Issue {
-            severity,
-            component: component.to_owned(),
-            cause,
-            since: None,
-            what_happens_next: next.to_owned(),
-            action,
-        });
-    };
-    if workers.alive == 0 {
-        tell(
-            Severity::Critical,
-            "workers",
-            "no worker process is alive: nothing is done for any studio".to_owned(),
-            "webhooks are still taken and kept; all of it is done when a worker runs",
-            "start `autopilot serve`".to_owned(),
-        );
-    }
-    if !scheduler.overdue.is_empty() {
-        tell(
-            Severity::Critical,
-            "scheduler",
-            format!(
-                "overdue, for no living process looks after them: {}",
-                scheduler.overdue.join(", ")
-            ),
-            "when a process looks after them again, what was missed is caught up as each schedule says",
-            "start `autopilot serve --workers`; `autopilot schedules list` shows all".to_owned(),
-        );
-    }
-    for QueueAge { queue, seconds, .. } in queues.iter().filter(|queue| queue.seconds > OLD) {
-        let severity = if *seconds > STUCK { Severity::Critical } else { Severity::Warning };
-        tell(
-            severity,
-            &format!("queue {queue}"),
-            format!("its oldest ready job has waited for {seconds:.0} s"),
-            "it is worked off in its order, as fast as the workers can",
-            format!(
-                "start more workers, or raise worker.queues.{queue}; `autopilot doctor` says whether anybody serves it"
-            ),
-        );
-    }
-    issues
 }
 
 fn of_breaker(breaker: &Breaker) -> Issue {

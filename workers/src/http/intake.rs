@@ -6,10 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use autopilot_engine::{EnqueueError, Waker};
+use autopilot_engine::{EnqueueError, Strains, Waker};
 use autopilot_workflows::webhooks::{self, Delivery, Received};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool};
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -62,7 +63,7 @@ pub(crate) struct Intake {
 impl Intake {
     /// Starts the lanes, each with a connection of its own; connects to nothing yet. `limit` is the longest that a batch may
     /// take: after it nobody waits for its answer.
-    pub(super) fn start(pool: &PgPool, waker: &Waker, limit: Duration) -> Self {
+    pub(super) fn start(pool: &PgPool, waker: &Waker, limit: Duration, strains: Strains) -> Self {
         let (queue, inbox) = mpsc::channel(QUEUE);
         let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
         let inbox = Arc::new(Mutex::new(inbox));
@@ -74,6 +75,7 @@ impl Intake {
             limit,
             alone: Arc::new(Semaphore::new(ALONE)),
             tasks: tasks.clone(),
+            strains,
         };
         for _ in 0..LANES {
             let lane = Lane { desk: desk.clone(), connection: None, used: Instant::now() };
@@ -121,6 +123,7 @@ struct Desk {
     limit: Duration,
     alone: Arc<Semaphore>,
     tasks: TaskTracker,
+    strains: Strains,
 }
 
 /// One batch at a time.
@@ -144,7 +147,9 @@ impl Lane {
     /// Records a batch and answers, each request after the commit.
     async fn write(&mut self, batch: Batch) {
         let limit = self.desk.limit;
-        match timeout(limit, self.record(&batch)).await {
+        let recorded = timeout(limit, self.record(&batch)).await;
+        self.desk.note(&recorded);
+        match recorded {
             Ok(Ok(received)) => self.desk.answer(batch, &received),
             Ok(Err(error)) if error.is_unknown() => give_up(batch, &error),
             Ok(Err(error)) => {
@@ -203,12 +208,21 @@ impl Desk {
         for single in batch {
             let desk = self.clone();
             self.tasks.spawn(async move {
-                match timeout(desk.limit, desk.record_alone(&single.0)).await {
+                let recorded = timeout(desk.limit, desk.record_alone(&single.0)).await;
+                desk.note(&recorded);
+                match recorded {
                     Ok(Ok(received)) => desk.answer(vec![single], &received),
                     Ok(Err(error)) => give_up(vec![single], &error),
                     Err(elapsed) => give_up(vec![single], &elapsed),
                 }
             });
+        }
+    }
+
+    /// Notes what keeps the database from recording.
+    fn note<T>(&self, recorded: &Result<Result<T, EnqueueError>, Elapsed>) {
+        if let Ok(Err(EnqueueError::Database(error))) = recorded {
+            self.strains.met(error, &self.pool);
         }
     }
 

@@ -11,6 +11,7 @@ use super::autopilot::unknown;
 use super::fields::{Fields, invalid};
 use super::problem::Problem;
 use super::state::refused;
+use crate::fail::Fail;
 use crate::health::{self, Page};
 use crate::input;
 
@@ -28,11 +29,17 @@ pub(super) async fn show(
     let Query(query) = query.map_err(|error| invalid(vec![format!("the query: {error}")]))?;
     match asked(query)? {
         Asked::One(workspace) => {
-            let found = health::of(&http.pool, workspace).await.map_err(refused)?;
+            let found = health::of(&http.pool, workspace).await.map_err(untold)?;
             shown(&found.ok_or_else(|| unknown(workspace))?)
         }
-        Asked::All(page) => shown(&health::all(&http.pool, page).await.map_err(refused)?),
+        Asked::All(page) => shown(&health::all(&http.pool, page).await.map_err(untold)?),
     }
+}
+
+/// Who may ask for all of it may know why it cannot be told.
+fn untold(fail: Fail) -> Problem {
+    let cause = fail.to_string();
+    refused(fail).extend("cause", cause)
 }
 
 fn shown(value: &impl serde::Serialize) -> Result<Json<Value>, Problem> {

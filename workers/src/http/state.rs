@@ -3,8 +3,8 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use autopilot_engine::Waker;
 use autopilot_engine::secrets::Vault;
+use autopilot_engine::{Strains, Waker};
 use autopilot_workflows::integrations::phone::Country;
 use axum::extract::FromRef;
 use axum::http::StatusCode;
@@ -48,11 +48,16 @@ impl Http {
     ///
     /// # Errors
     /// Never for a configuration that was accepted.
-    pub(crate) fn new(config: &Config, pool: PgPool, vault: Option<Vault>) -> Result<Self, Fail> {
+    pub(crate) fn new(
+        config: &Config,
+        pool: PgPool,
+        vault: Option<Vault>,
+        strains: Strains,
+    ) -> Result<Self, Fail> {
         let twilio = config.twilio.account_sid.clone().zip(config.twilio.auth_token.clone());
         let waker = Waker::start(pool.clone());
         Ok(Self(Arc::new(Parts {
-            intake: Intake::start(&pool, &waker, config.http.request_timeout),
+            intake: Intake::start(&pool, &waker, config.http.request_timeout, strains),
             waker,
             twilio_tokens: TwilioTokens::new(twilio, vault, pool.clone()),
             voice_answer: config.twilio.voice_answer.clone(),

@@ -11,6 +11,7 @@ mod whatsapp;
 
 use std::time::Duration;
 
+use autopilot_engine::Strains;
 use autopilot_engine::secrets::Vault;
 use autopilot_engine::testing::TestDatabase;
 use autopilot_workflows::state::inbox::{self, Event, Filter};
@@ -133,7 +134,7 @@ fn server_and_intake(
         usual.chain(settings).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let config =
         Config::load(None, settings, &autopilot_workflows::app::registry()).accept().unwrap();
-    let state = Http::new(&config, pool.clone(), vault).unwrap();
+    let state = Http::new(&config, pool.clone(), vault, Strains::default()).unwrap();
     let intake = state.intake();
     (router(state, 100, config.http.request_timeout), intake)
 }
