@@ -57,6 +57,7 @@ pub(crate) async fn run<A: Send + Sync + 'static>(
     job: Claimed,
     unwanted: impl Future<Output = ()> + Send,
 ) -> Result<Ended, AttemptError> {
+    let _turn = world.turn().await;
     // Whatever panics outside the job's own code (decoding, dropping) must not leave the job running for ever.
     let last = AssertUnwindSafe(perform(app, world, registry, &job, unwanted))
         .catch_unwind()

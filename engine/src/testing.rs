@@ -35,6 +35,7 @@ mod world;
 
 pub use crate::run::boundary::Boundary;
 pub use clock::Clock;
+pub(crate) use crash::Turn;
 pub use crash::{CrashPoints, Place};
 pub use database::TestDatabase;
 pub use process::Process;

@@ -254,7 +254,6 @@ impl Remade {
 }
 
 #[tokio::test]
-#[ignore = "kills 58 processes, which takes more than a minute of a busy machine"]
 async fn a_check_that_is_killed_at_any_boundary_repairs_everything_once() {
     let remade = Remade { workspace: WorkspaceId::now_v7(), providers: Mutex::default() };
     let job = Check { workspace: remade.workspace };

@@ -33,6 +33,19 @@ impl World {
         }
     }
 
+    /// An attempt's turn, where a test lets one after the other run.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) async fn turn(&self) -> Option<crate::testing::Turn> {
+        match &self.crash_points {
+            Some(points) => points.turn().await,
+            None => None,
+        }
+    }
+
+    /// Nothing, outside tests.
+    #[cfg(not(any(test, feature = "testing")))]
+    pub(crate) async fn turn(&self) {}
+
     /// Nothing, outside tests.
     #[cfg(not(any(test, feature = "testing")))]
     pub(crate) async fn reach(&self, _: Boundary, _: Option<&'static str>) {}

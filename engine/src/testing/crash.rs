@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::run::boundary::Boundary;
 
@@ -32,19 +32,41 @@ pub struct CrashPoints {
     passed: Arc<Mutex<Vec<Place>>>,
     stop_at: Option<usize>,
     stopped: watch::Sender<Option<Place>>,
+    /// One attempt after the other.
+    turns: Option<Arc<Semaphore>>,
 }
+
+/// An attempt's turn, until it is dropped.
+pub(crate) type Turn = OwnedSemaphorePermit;
 
 impl CrashPoints {
     /// Notes and stops nowhere.
     #[must_use]
     pub fn none() -> Self {
-        Self { passed: Arc::default(), stop_at: None, stopped: watch::Sender::new(None) }
+        Self {
+            passed: Arc::default(),
+            stop_at: None,
+            stopped: watch::Sender::new(None),
+            turns: None,
+        }
     }
 
     /// Stops at the boundary number `index`, counted from 0 over all attempts of the worker.
     #[must_use]
     pub fn at(index: usize) -> Self {
         Self { stop_at: Some(index), ..Self::none() }
+    }
+
+    /// Lets an attempt begin only when no other is under way, whatever queues they are of: boundaries are counted in the order in which they
+    /// are passed, and a job that another enqueues would else run beside its end.
+    #[must_use]
+    pub fn in_turn(self) -> Self {
+        Self { turns: Some(Arc::new(Semaphore::new(1))), ..self }
+    }
+
+    pub(crate) async fn turn(&self) -> Option<Turn> {
+        // Never closed.
+        Arc::clone(self.turns.as_ref()?).acquire_owned().await.ok()
     }
 
     /// The boundaries that were reached so far.

@@ -23,7 +23,7 @@ pub async fn crash_at_every_step<J: Job>(
 ) -> usize {
     let places = dry_run(&make, job).await;
     for (index, place) in places.iter().enumerate() {
-        let world = one_at_a_time(make().await);
+        let world = make().await;
         world.enqueue(job).await;
         let process = run_to(&world, index, place).await;
         process.kill().await;
@@ -54,7 +54,7 @@ pub async fn repeat_every_step<J: Job>(
     let ends = last.map_or(0, |last| last + 1);
     let end = places.get(ends).expect("an attempt ends after its last step");
     for step in &steps {
-        let world = one_at_a_time(make().await);
+        let world = make().await;
         let id = world.enqueue(job).await;
         let process = run_to(&world, ends, end).await;
         process.kill().await;
@@ -69,9 +69,9 @@ pub async fn repeat_every_step<J: Job>(
 
 /// The boundaries of an undisturbed run, in order.
 async fn dry_run<J: Job>(make: &impl AsyncFn() -> World<J::App>, job: &J) -> Vec<Place> {
-    let world = one_at_a_time(make().await);
+    let world = make().await;
     world.enqueue(job).await;
-    let points = CrashPoints::none();
+    let points = CrashPoints::none().in_turn();
     let process = world.start_with(world.pool().clone(), points.clone());
     loop {
         world.idle().await;
@@ -92,11 +92,10 @@ async fn run_to<A: Send + Sync + 'static>(
     index: usize,
     place: &Place,
 ) -> Process {
-    let points = CrashPoints::at(index);
+    let points = CrashPoints::at(index).in_turn();
     let process = world.start_with(world.pool().clone(), points.clone());
     eventually(&format!("the attempt reaches {place}"), async || {
-        if points.stopped().is_none() && world.count("engine.job WHERE state = 1").await == 0 {
-            // Asleep: the next attempt is due later.
+        if points.stopped().is_none() && world.is_asleep().await {
             world.advance_to_next().await;
         }
         points.stopped().is_some()
@@ -104,15 +103,6 @@ async fn run_to<A: Send + Sync + 'static>(
     .await;
     assert_eq!(points.stopped().as_ref(), Some(place), "the run takes the same way every time");
     process
-}
-
-/// Boundaries are counted in the order in which they are passed, so that a successor must not run beside the end of
-/// the job that enqueued it.
-fn one_at_a_time<A>(mut world: World<A>) -> World<A> {
-    for (_, slots) in &mut world.config.queues {
-        *slots = 1;
-    }
-    world
 }
 
 async fn forget<A: Send + Sync + 'static>(world: &World<A>, job: JobId, step: &str) {

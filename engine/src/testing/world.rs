@@ -184,11 +184,13 @@ impl<A: Send + Sync + 'static> World<A> {
     /// # Panics
     /// When that does not happen in time.
     pub async fn idle(&self) {
-        eventually("no job is due", async || {
-            let due = "engine.job WHERE state = 1 OR lane <> 9 AND run_at <= engine.now()";
-            self.count(due).await == 0
-        })
-        .await;
+        eventually("no job is due", async || self.is_asleep().await).await;
+    }
+
+    /// Whether no job is due and none runs.
+    pub(crate) async fn is_asleep(&self) -> bool {
+        let due = "engine.job WHERE state = 1 OR lane <> 9 AND run_at <= engine.now()";
+        self.count(due).await == 0
     }
 
     /// Drains, and moves the clock to the next due job as long as there is one.
