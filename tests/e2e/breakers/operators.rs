@@ -37,6 +37,30 @@ async fn an_operator_stops_the_calls_until_one_lets_them_go_on() {
 }
 
 #[tokio::test]
+async fn what_counts_already_and_what_is_open_can_be_stopped_too() {
+    for outages in [2, 5] {
+        let service = Service::down();
+        let world = world_of(&service).await;
+        enqueue_of(&world, outages).await;
+        world.drain().await;
+        breakers::trip(world.pool(), &mail(), "ada", "they ask for quiet").await.unwrap();
+        service.fails(false);
+        advance(&world, 24 * 3_600).await;
+        world.drain().await;
+        assert_eq!(world.app.count("call"), outages, "nobody calls");
+        let breaker = of_all(&world).await.unwrap();
+        assert_eq!(
+            (breaker.state, breaker.reason.as_str()),
+            (State::Tripped, "ada: they ask for quiet")
+        );
+        breakers::reset(world.pool(), &mail(), "ada", "they are back").await.unwrap();
+        world.drain_all().await;
+        assert_eq!(world.count("engine.history").await, i64::try_from(outages).unwrap());
+        world.finish().await;
+    }
+}
+
+#[tokio::test]
 async fn a_workspaces_breaker_holds_back_that_workspace_alone() {
     let world = world_of(&Service::default()).await;
     let workspaces = enqueue_of(&world, 2).await;

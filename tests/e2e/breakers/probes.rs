@@ -173,33 +173,42 @@ async fn a_probe_of_a_step_that_waits_for_somebody_else_tells_nothing_and_is_giv
     world.close().await;
 }
 
-/// P2: whoever lost its job says nothing of the service either.
+/// P2: whoever lost its job says nothing of the service either, neither that it is out of order nor that it answers.
 #[tokio::test]
 async fn l02_a_superseded_attempt_changes_no_breaker() {
-    let mut world = Lab::world(|_, run| {
-        Box::pin(async move {
-            run.step(MAIL, async |at| {
-                at.app.note("call");
-                at.app.gate("call").pass().await;
-                Err::<(), _>(out_of_order())
+    for answers in [false, true] {
+        let mut world = Lab::world(move |label, run| {
+            Box::pin(async move {
+                run.step(MAIL, async |at| {
+                    if label == "late" {
+                        at.app.gate("call").pass().await;
+                    }
+                    if label == "late" && answers { Ok(()) } else { Err(out_of_order()) }
+                })
+                .await
             })
-            .await
         })
-    })
-    .await;
-    one_at_a_time(&mut world).await;
-    // No heartbeat tells the worker that it lost its job.
-    world.config.heartbeat = std::time::Duration::from_secs(600);
-    world.config.lease = std::time::Duration::from_secs(3_600);
-    world.config.call_timeout = std::time::Duration::from_secs(600);
-    let job = world.enqueue(&Script::default()).await;
-    let process = world.start();
-    world.app.gate("call").reached(1).await;
-    world.execute("UPDATE engine.job SET token = token + 1").await;
-    world.app.gate("call").open();
-    process.stop().await;
-    assert_eq!(world.count("engine.breaker").await, 0, "job {job}");
-    world.close().await;
+        .await;
+        one_at_a_time(&mut world).await;
+        // An outage is counted, which an answer would forget.
+        enqueue_of(&world, 1).await;
+        world.drain().await;
+        let counted = of_all(&world).await.map(|breaker| breaker.failures);
+        assert_eq!(counted, Some(1));
+        // No heartbeat tells the worker that it lost its job.
+        world.config.heartbeat = std::time::Duration::from_secs(600);
+        world.config.lease = std::time::Duration::from_secs(3_600);
+        world.config.call_timeout = std::time::Duration::from_secs(600);
+        let job = world.enqueue(&Script::new("late")).await;
+        let process = world.start();
+        world.app.gate("call").reached(1).await;
+        world.execute("UPDATE engine.job SET token = token + 1 WHERE state = 1").await;
+        world.app.gate("call").open();
+        process.stop().await;
+        let counts = of_all(&world).await.map(|breaker| breaker.failures);
+        assert_eq!(counts, counted, "job {job}, answered: {answers}");
+        world.close().await;
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use autopilot_engine::ops;
+use autopilot_engine::ops::breakers::{self, Guarded};
 use autopilot_engine::{Class, Effect, Failure, Outcome, Result, Step, Stop, WorkspaceId};
 use autopilot_tests::{Lab, Script, TurnsScript, World};
 
@@ -79,6 +81,60 @@ async fn what_was_begun_before_the_breaker_opened_is_asked_about_afterwards() {
     assert_eq!(world.standing(buy).await, "completed");
     assert_eq!((world.app.count("buy"), world.app.count("ask")), (1, 1));
     world.finish().await;
+}
+
+/// A purchase whose process dies in the middle, so often; when its breaker lets it begin again, the shop is asked first.
+async fn died_while_buying(times: usize) {
+    let world = ready(
+        Lab::world(|_, run| {
+            Box::pin(async move {
+                let lookup = async |at: autopilot_engine::At<'_, Lab>| {
+                    at.app.note("ask");
+                    Ok(None)
+                };
+                run.reconcile(MAIL, lookup, async |at| {
+                    at.app.note("buy");
+                    at.app.gate("buy").pass().await;
+                    Ok(())
+                })
+                .await
+            })
+        })
+        .await,
+    )
+    .await;
+    let job = world.enqueue(&Script::default()).await;
+    for time in 1..=times {
+        let process = world.start();
+        world.app.gate("buy").reached(time).await;
+        process.kill().await;
+        world.let_leases_lapse().await;
+    }
+    let mail = Guarded::parse("mail").unwrap();
+    breakers::trip(world.pool(), &mail, "ada", "they ask for quiet").await.unwrap();
+    world.drain().await;
+    if world.standing(job).await == "quarantined" {
+        ops::retry(world.pool(), job).await.unwrap();
+        world.drain().await;
+    }
+    world.app.gate("buy").open();
+    let asked = world.app.count("ask");
+    assert_eq!((asked, world.app.count("buy")), (times - 1, times), "nobody calls");
+    breakers::reset(world.pool(), &mail, "ada", "they are back").await.unwrap();
+    world.drain_all().await;
+    assert_eq!(world.standing(job).await, "completed");
+    assert_eq!((world.app.count("ask"), world.app.count("buy")), (times, times + 1));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_was_begun_by_a_process_that_died_is_asked_about_after_an_outage() {
+    died_while_buying(1).await;
+}
+
+#[tokio::test]
+async fn what_was_begun_before_it_was_quarantined_is_asked_about_after_an_outage() {
+    died_while_buying(3).await;
 }
 
 #[tokio::test]
