@@ -27,7 +27,7 @@ WAITING ?= 2000
 STUDIOS ?= 200
 endif
 
-.PHONY: help demo test model chaos examples pgmatrix pgbouncer failover contract flood outage storm bench bench-pure scale soak lint fmt sqlx sqlx-check deny ci
+.PHONY: help demo test model chaos fuzz mutants examples pgmatrix pgbouncer failover contract flood outage storm bench bench-pure scale soak lint fmt sqlx sqlx-check deny ci
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -83,12 +83,20 @@ outage: ## 1,000 studios while each provider is out of order for ten virtual min
 	@$(RELEASE) -p autopilot-postgres -p autopilot-tests --bin autopilot-postgres --bin outage
 	@env -u DATABASE_URL $(RELEASE_BIN)/autopilot-postgres run --ephemeral --state $(STATE) -- $(RELEASE_BIN)/outage --folder $(STATE)/outage --studios $(or $(STUDIOS),1000) --breakers $(or $(BREAKERS),on) $(if $(ONLY),--only $(ONLY))
 
+fuzz: ## Input that nobody meant, for everything that reads what others wrote; 5 minutes. CASES=20000, PROPTEST_RNG_SEED=n replays a run
+	@$(BUILD)
+	@PROPTEST_CASES=$(or $(CASES),20000) $(PRIVATE_PG) -- $(CARGO) test -q -p autopilot-engine -p autopilot-workflows -p autopilot fuzz
+
 # The compiled end-to-end tests, some of which are trials too.
 E2E = $$($(CARGO) test -q -p autopilot-tests --test e2e --no-run --message-format=json | sed -n 's/.*"executable":"\([^"]*e2e-[^"]*\)".*/\1/p' | tail -1)
 chaos: ## Every fault, one after the other, and what must be seen where protection is taken away; 40 minutes. ONLY="T4 T6" SEED=n SIZE=0.2
 	@$(BUILD)
 	@e2e=$(E2E); AUTOPILOT_REDIS_BIN="$${AUTOPILOT_REDIS_BIN:-$$(.ci/redis $(STATE))}" $(PRIVATE_PG) -- $(BIN)/chaos --folder $(STATE)/chaos --e2e "$$e2e" --size $(or $(SIZE),1) \
 		$(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only "$(ONLY)",$(if $(SIZE),,--write $(CURDIR)/RELIABILITY.md))
+
+mutants: ## The queue's statements broken one at a time, in the compiled tests; hours. ONLY=claim.sql MOST=20 SEED=n
+	@$(BUILD)
+	@e2e=$(E2E); $(PRIVATE_PG) -- $(BIN)/mutants --folder $(STATE)/mutants --e2e "$$e2e" $(if $(ONLY),--only $(ONLY)) $(if $(MOST),--most $(MOST)) $(if $(SEED),--seed $(SEED))
 
 bench: ## Us, the peers and bare Postgres side by side; some hours. ROUNDS=3 ROWS="drain pickup" SYSTEMS="..." QUICK=1
 	@$(RELEASE) -p autopilot-postgres -p autopilot-bench

@@ -79,6 +79,8 @@ fn asks_for_tls(options: &PgConnectOptions, target: &relay::Target) -> bool {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests {
     use super::*;
 

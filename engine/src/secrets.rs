@@ -15,6 +15,8 @@ mod cache;
 mod check;
 mod data_key;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod key;
 mod keyring;
 mod place;

@@ -25,6 +25,7 @@
 mod clock;
 mod crash;
 mod database;
+mod mangle;
 mod pooler;
 mod process;
 mod protocol;
@@ -38,6 +39,7 @@ pub use clock::Clock;
 pub(crate) use crash::Turn;
 pub use crash::{CrashPoints, Place};
 pub use database::TestDatabase;
+pub use mangle::{Edit, mangled};
 pub use process::Process;
 pub use protocol::{Beat, HandedOut, Protocol, look_after, rescue};
 pub use repeat::{crash_at_every_step, repeat_every_step};

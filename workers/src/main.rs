@@ -8,6 +8,8 @@ mod console;
 mod database;
 mod exit;
 mod fail;
+#[cfg(test)]
+mod fuzz;
 mod health;
 mod http;
 mod input;

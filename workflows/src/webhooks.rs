@@ -3,6 +3,8 @@
 pub mod account_gaps;
 mod delivery;
 pub mod forget;
+#[cfg(test)]
+mod fuzz;
 pub mod replay;
 pub mod route_again;
 pub mod stripe;

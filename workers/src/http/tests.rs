@@ -1,6 +1,7 @@
 //! The whole server against a real database: every request goes through the router that production serves.
 
 mod api;
+mod fuzz;
 mod guards;
 mod intake;
 mod overview;

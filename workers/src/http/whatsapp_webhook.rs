@@ -3,6 +3,7 @@
 //! One delivery holds many events. It is acknowledged when all of them are recorded; delivered again, those that were are duplicates.
 
 use autopilot_workflows::webhooks::whatsapp;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
@@ -13,6 +14,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::Http;
 use super::delivered::{digest, kept, unrecorded};
+use super::fields::invalid;
 use super::limits::{RETRY_AFTER, RawBody};
 use super::problem::Problem;
 use super::state::refused;
@@ -32,8 +34,9 @@ pub(super) struct Handshake {
 /// Answers with the challenge whoever knows the token that was chosen for this.
 pub(super) async fn shake_hands(
     State(http): State<Http>,
-    Query(asked): Query<Handshake>,
+    asked: Result<Query<Handshake>, QueryRejection>,
 ) -> Result<([(axum::http::HeaderName, &'static str); 1], String), Problem> {
+    let Query(asked) = asked.map_err(|error| invalid(vec![format!("the query: {error}")]))?;
     let Some(token) = &http.whatsapp_verify_token else {
         return Err(unconfigured(
             "WHATSAPP_VERIFY_TOKEN to the text that is entered in Meta's dashboard",

@@ -20,7 +20,7 @@ use super::World;
 
 const MAIN: &str = "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const STUDIO: &str = "ACbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
-const SETTINGS: [(&str, &str); 4] = [
+pub(super) const SETTINGS: [(&str, &str); 4] = [
     ("TWILIO_ACCOUNT_SID", MAIN),
     ("TWILIO_AUTH_TOKEN", "main-token"),
     ("PUBLIC_BASE_URL", "https://studio.example"),

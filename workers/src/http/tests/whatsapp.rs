@@ -11,10 +11,10 @@ use sha2::Sha256;
 use super::super::whatsapp_signature::HEADER;
 use super::{Answer, World};
 
-const SETTINGS: [(&str, &str); 2] =
+pub(super) const SETTINGS: [(&str, &str); 2] =
     [("WHATSAPP_APP_SECRET", "app-secret"), ("WHATSAPP_VERIFY_TOKEN", "chosen")];
 
-fn signature(body: &[u8]) -> String {
+pub(super) fn signature(body: &[u8]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(b"app-secret").unwrap();
     mac.update(body);
     format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
@@ -156,5 +156,15 @@ async fn a_delivery_that_is_not_signed_is_refused_and_not_recorded() {
         answer.is_problem(403);
     }
     assert!(world.inbox().await.is_empty());
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_handshake_that_cannot_be_read_is_refused_as_everything_is() {
+    let world = World::with(&SETTINGS).await;
+    let twice = "/webhooks/whatsapp?hub.mode=subscribe&hub.verify_token=a&hub.verify_token=b";
+    let answer = world.ask(Request::get(twice).body(Body::empty()).unwrap()).await;
+    answer.is_problem(422);
+    assert!(answer.body["errors"][0].as_str().unwrap().contains("hub.verify_token"));
     world.close().await;
 }
