@@ -18,6 +18,7 @@ mod gate;
 mod inside;
 mod lab;
 mod listening;
+pub mod mutants;
 pub mod outage;
 mod proxy;
 pub mod redis;
