@@ -12,6 +12,7 @@ mod family;
 mod group;
 mod ids;
 mod job;
+mod kept;
 mod lease;
 mod limit;
 mod line;

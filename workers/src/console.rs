@@ -72,8 +72,8 @@ pub(crate) fn say(line: &str) {
 }
 
 /// A moment in a cell: to the second, in UTC.
-pub(crate) fn utc(at: Option<DateTime<Utc>>) -> String {
-    at.map_or_else(|| "-".to_owned(), |at| at.format("%F %T").to_string())
+pub(crate) fn utc(at: impl Into<Option<DateTime<Utc>>>) -> String {
+    at.into().map_or_else(|| "-".to_owned(), |at| at.format("%F %T").to_string())
 }
 
 /// Rows in columns. Control characters, which come from providers and tenants, become blanks.

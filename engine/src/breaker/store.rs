@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::view::{Known, seconds};
 use super::{BreakerPolicy, Call, LONGEST_REASON};
 use crate::ids::{WorkerId, WorkspaceId};
+use crate::kept::kept;
 use crate::lease::Claim;
 
 /// The key of a breaker: of a service as a whole, or for a workspace.
@@ -81,8 +82,7 @@ pub(super) async fn failed(
     reason: &str,
     policy: &BreakerPolicy,
 ) -> Result<Vec<Open>, sqlx::Error> {
-    let end = reason.floor_char_boundary(LONGEST_REASON);
-    let reason = reason.get(..end).unwrap_or(reason).replace('\0', "");
+    let reason = kept(reason, LONGEST_REASON);
     let rows = sqlx::query_file!(
         "sql/breaker/failed.sql",
         call.service,

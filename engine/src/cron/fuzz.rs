@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
 use super::calendar::Calendar;
-use crate::testing::mangled;
+use crate::testing::{Edit, mangled};
 
 const TEXTS: [&str; 7] = [
     "0 9 * * 1-5",
@@ -24,10 +24,10 @@ proptest! {
     fn no_cron_text_makes_it_panic_hang_or_tick_backwards(
         text in proptest::sample::select(&TEXTS[..]),
         zone in proptest::sample::select(&ZONES[..]),
-        edits: Vec<(u16, u8, u8)>,
+        edits in proptest::collection::vec(any::<Edit>(), 0..=6),
         after in 0_i64..4_000_000_000,
     ) {
-        let text = mangled(text.as_bytes(), edits.get(..edits.len().min(6)).unwrap_or_default());
+        let text = mangled(text.as_bytes(), &edits);
         let text = String::from_utf8_lossy(&text).into_owned();
         match Calendar::parse(&text, zone) {
             Ok(calendar) => {

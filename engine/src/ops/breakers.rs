@@ -144,17 +144,34 @@ pub async fn list(
     service: Option<&str>,
     most: i64,
 ) -> Result<Vec<Breaker>, OpsError> {
-    Ok(read(pool, service, None, most).await?)
+    Ok(read(pool, Which { service, ..Which::default() }, most).await?)
 }
 
-async fn read(
-    pool: &PgPool,
-    service: Option<&str>,
-    key: Option<&str>,
-    most: i64,
-) -> Result<Vec<Breaker>, sqlx::Error> {
-    let rows =
-        sqlx::query_file!("sql/breaker/list.sql", service, key, most).fetch_all(pool).await?;
+/// The breakers of whole services that are open: what is called for nobody. What single workspaces have does not slow it down.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn of_everybody(pool: &PgPool) -> Result<Vec<Breaker>, OpsError> {
+    let whole = Which { is_whole: true, ..Which::default() };
+    let mut found = read(pool, whole, i64::MAX).await?;
+    found.retain(|breaker| breaker.state.is_open());
+    Ok(found)
+}
+
+/// Which breakers are asked about.
+#[derive(Debug, Clone, Copy, Default)]
+struct Which<'a> {
+    service: Option<&'a str>,
+    key: Option<&'a str>,
+    /// Only those of whole services.
+    is_whole: bool,
+}
+
+async fn read(pool: &PgPool, which: Which<'_>, most: i64) -> Result<Vec<Breaker>, sqlx::Error> {
+    let Which { service, key, is_whole } = which;
+    let rows = sqlx::query_file!("sql/breaker/list.sql", service, key, is_whole, most)
+        .fetch_all(pool)
+        .await?;
     let breakers = rows.into_iter().map(|row| {
         let state = match row.opened_at {
             _ if row.tripped => State::Tripped,
@@ -188,7 +205,8 @@ pub async fn show(
     guarded: &Guarded,
 ) -> Result<(Option<Breaker>, Vec<Transition>), OpsError> {
     let key = guarded.key();
-    let found = read(pool, None, Some(&key), 1).await?.pop();
+    let one = Which { key: Some(&key), ..Which::default() };
+    let found = read(pool, one, 1).await?.pop();
     let log =
         sqlx::query_file_as!(Transition, "sql/breaker/log.sql", key, 50).fetch_all(pool).await?;
     Ok((found, log))

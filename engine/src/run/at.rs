@@ -15,6 +15,7 @@ use crate::config::CALL_MARGIN;
 use crate::enqueue::KEY_NAMESPACE;
 use crate::failure::{Result, Stop};
 use crate::ids::{JobId, WorkspaceId};
+use crate::kept::kept;
 use crate::lease::{Claim, Lease};
 use crate::lock::Locks;
 use crate::retry::Retry;
@@ -121,9 +122,7 @@ impl<'r, A> At<'r, A> {
         if !self.may_say() {
             return Ok(());
         }
-        let end = text.floor_char_boundary(LONGEST_NOTE);
-        let note =
-            format!("{}\u{1f}{}", self.step, text.get(..end).unwrap_or(text).replace('\0', ""));
+        let note = format!("{}\u{1f}{}", self.step, kept(text, LONGEST_NOTE));
         let worker = self.lease.worker.uuid();
         let noted = sqlx::query_file!(
             "sql/note.sql",

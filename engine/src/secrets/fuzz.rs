@@ -13,9 +13,9 @@ const KEY: &str = "7ImH6JLCrDCP0HOMXqsO8xPN7JCfsSZ6jjS6/j+XZR0=";
 
 proptest! {
     #[test]
-    fn no_keyring_makes_it_panic_or_tell_a_key(edits: Vec<Edit>) {
+    fn no_keyring_makes_it_panic_or_tell_a_key(edits in proptest::collection::vec(any::<Edit>(), 0..=6)) {
         let sample = format!("k1:{KEY},k2:{KEY}");
-        let text = mangled(sample.as_bytes(), edits.get(..edits.len().min(6)).unwrap_or_default());
+        let text = mangled(sample.as_bytes(), &edits);
         let text = String::from_utf8_lossy(&text).into_owned();
         if let Err(error) = Keyring::parse(&text.as_str().into()) {
             let told = error.to_string();

@@ -10,6 +10,7 @@ use sqlx::{ConnectOptions as _, Connection as _, PgPool};
 
 use super::Strain;
 use crate::failure::{Classify as _, Failure};
+use crate::kept::kept;
 
 /// What was not met for so long is over.
 const OVER: Duration = Duration::from_secs(30);
@@ -112,8 +113,7 @@ impl Strains {
     }
 
     fn note_at(&self, strain: Strain, detail: String, now: Instant) {
-        let end = detail.floor_char_boundary(LONGEST);
-        let detail = detail.get(..end).unwrap_or_default().replace('\0', "");
+        let detail = kept(&detail, LONGEST);
         let is_news = {
             let mut all = self.0.met.lock().unwrap_or_else(PoisonError::into_inner);
             match all.get_mut(&strain).filter(|met| is_of_late(met, now)) {

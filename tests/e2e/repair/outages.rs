@@ -23,6 +23,16 @@ async fn tick(studio: &Studio) {
     studio.world.clock.advance_alive(TICK).await.unwrap();
 }
 
+/// Ticks until there were so many provisionings, fewer times than `most`.
+async fn tick_until_run(studio: &Studio, wanted: i64, most: usize) {
+    let mut ticks = 0;
+    while runs(&studio.world).await < wanted {
+        ticks += 1;
+        assert!(ticks < most, "it is not healed: {:?}", wrong(&studio.world).await);
+        tick(studio).await;
+    }
+}
+
 #[tokio::test]
 async fn while_a_provider_is_down_a_check_waits_spends_nothing_and_triggers_nothing() {
     let studio = Studio::paid().await;
@@ -73,12 +83,7 @@ async fn a_degraded_studio_is_completed_when_what_was_missing_is_back_without_an
 
     // The mail server is back: what it brings is set up, and what is still missing is still told.
     studio.sandbox.faults().clear();
-    let mut ticks = 0;
-    while runs(&studio.world).await < 2 {
-        ticks += 1;
-        assert!(ticks < 20, "it is not healed: {:?}", wrong(&studio.world).await);
-        tick(&studio).await;
-    }
+    tick_until_run(&studio, 2, 20).await;
     studio.world.drain_all().await;
     assert_eq!(studio.progress().await, "degraded 85 %, ensure_whatsapp_integration skipped");
     assert_eq!(
@@ -88,12 +93,7 @@ async fn a_degraded_studio_is_completed_when_what_was_missing_is_back_without_an
 
     // Somebody sets WhatsApp up, and a process is restarted with it.
     studio.configure(|_| {});
-    ticks = 0;
-    while runs(&studio.world).await < 3 {
-        ticks += 1;
-        assert!(ticks < 3, "the setting is noticed with the next tick");
-        tick(&studio).await;
-    }
+    tick_until_run(&studio, 3, 3).await; // The setting is noticed with the next tick.
     studio.world.drain_all().await;
     assert_eq!(studio.progress().await, "completed 100 %");
     assert_eq!(wrong(&studio.world).await, [""; 0]);
@@ -117,12 +117,7 @@ async fn a_provisioning_that_a_refused_key_had_failed_is_done_when_the_key_is_ri
     }
     assert_eq!(runs(&studio.world).await, 1, "as long as the key is refused nothing is tried");
     studio.sandbox.faults().clear();
-    let mut ticks = 0;
-    while runs(&studio.world).await < 2 {
-        ticks += 1;
-        assert!(ticks < 20, "it is not healed: {:?}", wrong(&studio.world).await);
-        tick(&studio).await;
-    }
+    tick_until_run(&studio, 2, 20).await;
     studio.world.drain().await;
     assert_eq!(studio.progress().await, "completed 100 %");
     studio.bought_once("after the key was right").await;

@@ -3,6 +3,7 @@
 use autopilot_engine::WorkspaceId;
 use clap::Args;
 
+use crate::health::Page;
 use crate::input;
 
 /// Without --workspace: all. Exit code 1 where the answer is unhealthy.
@@ -18,6 +19,6 @@ pub(crate) struct Health {
     #[arg(long, value_parser = input::workspace)]
     pub(crate) after: Option<WorkspaceId>,
     /// At most so many studios on the page.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=500))]
+    #[arg(long, default_value_t = Page::USUAL, value_parser = clap::value_parser!(u32).range(1..=i64::from(Page::MOST)))]
     pub(crate) limit: u32,
 }

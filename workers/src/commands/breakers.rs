@@ -131,8 +131,7 @@ fn shown(guarded: &Guarded, found: Option<&Breaker>, log: &[Transition]) -> Vec<
     };
     if !log.is_empty() {
         lines.push(String::new());
-        let rows =
-            log.iter().map(|log| [utc(Some(log.happened_at)), log.what.clone(), log.note.clone()]);
+        let rows = log.iter().map(|log| [utc(log.happened_at), log.what.clone(), log.note.clone()]);
         lines.extend(table(["WHEN (UTC)", "WHAT", "WHY"], rows.collect()));
     }
     lines

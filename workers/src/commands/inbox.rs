@@ -11,7 +11,7 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::cli::{EventArg, Inbox, Replay};
 use crate::config::Database;
-use crate::console::{Console, table};
+use crate::console::{Console, table, utc};
 use crate::database;
 use crate::exit::Exit;
 use crate::fail::Fail;
@@ -42,7 +42,7 @@ async fn list(pool: &PgPool, filter: &Filter, limit: u32, console: Console) -> R
                 event.event_type.clone(),
                 event.state.name().to_owned(),
                 event.workspace.map(|workspace| workspace.to_string()).unwrap_or_default(),
-                event.received_at.format("%F %T").to_string(),
+                utc(event.received_at),
                 event.reason.clone().unwrap_or_default(),
             ]
         };
@@ -153,8 +153,8 @@ async fn gaps(pool: &PgPool, console: Console) -> Result<Exit, Fail> {
             [
                 asked.provider.name().to_owned(),
                 asked.account.clone(),
-                asked.whole_until.format("%F %T").to_string(),
-                asked.asked_at.format("%F %T").to_string(),
+                utc(asked.whole_until),
+                utc(asked.asked_at),
                 asked.found_last.to_string(),
                 asked.found.to_string(),
             ]

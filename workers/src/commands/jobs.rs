@@ -8,7 +8,7 @@ use super::jobs_many;
 use super::runs::{cancel, filter, retry};
 use crate::cli::{Jobs, List};
 use crate::config::Database;
-use crate::console::{Console, table};
+use crate::console::{Console, table, utc};
 use crate::database;
 use crate::exit::Exit;
 use crate::fail::Fail;
@@ -41,7 +41,7 @@ async fn list(pool: &PgPool, args: &List, console: Console) -> Result<Exit, Fail
                 job.status.clone(),
                 job.attempt.to_string(),
                 job.crashes.to_string(),
-                job.created_at.format("%F %T").to_string(),
+                utc(job.created_at),
                 action(job).unwrap_or_default(),
             ]
         };

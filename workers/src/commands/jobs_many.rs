@@ -6,7 +6,7 @@ use serde_json::json;
 use sqlx::PgPool;
 
 use crate::cli::{CancelAll, RetryAll, Search, Which};
-use crate::console::{Console, table};
+use crate::console::{Console, table, utc};
 use crate::exit::Exit;
 use crate::fail::Fail;
 
@@ -57,7 +57,7 @@ pub(super) async fn search(pool: &PgPool, args: Search, console: Console) -> Res
             [
                 job.id.to_string(),
                 job.status.clone(),
-                job.at.format("%F %T").to_string(),
+                utc(job.at),
                 job.tags.join(" "),
                 job.output.as_ref().map(ToString::to_string).unwrap_or_default(),
             ]

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::cli::Pauses;
 use crate::config::Database;
-use crate::console::{Console, table};
+use crate::console::{Console, table, utc};
 use crate::database;
 use crate::exit::Exit;
 use crate::fail::Fail;
@@ -50,7 +50,7 @@ fn row(pause: &Pause) -> [String; 5] {
     [
         pause.scope.clone(),
         pause.name.clone(),
-        pause.paused_at.format("%F %T").to_string(),
+        utc(pause.paused_at),
         pause.aside.to_string(),
         pause.reason.clone(),
     ]

@@ -4,7 +4,7 @@ use autopilot_workflows::state::repairs::{self, Repair};
 
 use crate::cli::Repairs;
 use crate::config::Database;
-use crate::console::{Console, table};
+use crate::console::{Console, table, utc};
 use crate::database;
 use crate::exit::Exit;
 use crate::fail::Fail;
@@ -34,7 +34,7 @@ pub(crate) async fn run(
 
 fn row(repair: &Repair) -> [String; 7] {
     [
-        repair.found_at.format("%F %T").to_string(),
+        utc(repair.found_at),
         repair.workspace.to_string(),
         repair.component.name().to_owned(),
         repair.outcome.name().to_owned(),

@@ -15,7 +15,7 @@ use sqlx::PgPool;
 
 use crate::cli::{List, Resolve, Runs};
 use crate::config::Config;
-use crate::console::{Console, table};
+use crate::console::{Console, table, utc};
 use crate::database;
 use crate::exit::Exit;
 use crate::fail::Fail;
@@ -91,7 +91,7 @@ async fn list(pool: &PgPool, args: &List, console: Console) -> Result<Exit, Fail
                 run.status.clone(),
                 format!("{}%", run.percent),
                 format!("{}/{}", run.steps_done, run.steps),
-                run.created_at.format("%F %T").to_string(),
+                utc(run.created_at),
             ]
         };
         let head = ["RUN", "KIND", "WORKSPACE", "STATUS", "DONE", "STEPS", "CREATED (UTC)"];

@@ -16,9 +16,11 @@ use sqlx::{PgConnection, PgPool};
 use super::facts::gather;
 use super::machine::{Processes, Scheduler, of_machine, of_strain, scheduler};
 use super::open::Open;
-use super::view::MOST_BREAKERS;
 use super::{Issue, Overall, sort};
 use crate::fail::Fail;
+
+/// So many breakers are told: those of whole services come first.
+const MOST_BREAKERS: i64 = 1000;
 
 /// Which studios are told one by one.
 #[derive(Debug, Clone, Copy)]

@@ -43,7 +43,7 @@ pub(crate) fn workspace(health: &WorkspaceHealth) -> Vec<String> {
         lines.push(String::new());
         let rows = health.repairs.iter().map(|repair| {
             [
-                utc(Some(repair.found_at)),
+                utc(repair.found_at),
                 repair.outcome.name().to_owned(),
                 repair.found.clone(),
                 repair.done.clone(),

@@ -17,9 +17,6 @@ use super::open::component_of;
 use super::{Issue, Overall};
 use crate::fail::Fail;
 
-/// So many breakers are looked at: those of whole services come first.
-pub(super) const MOST_BREAKERS: i64 = 1000;
-
 /// So many repairs are told of a studio.
 const MOST_REPAIRS: u32 = 5;
 
@@ -69,8 +66,7 @@ pub(crate) async fn of(
     pool: &PgPool,
     workspace: WorkspaceId,
 ) -> Result<Option<WorkspaceHealth>, Fail> {
-    let mut whole = breakers::list(pool, None, MOST_BREAKERS).await?;
-    whole.retain(|breaker| breaker.workspace.is_none() && breaker.state.is_open());
+    let whole = breakers::of_everybody(pool).await?;
     let mut conn = pool.acquire().await?;
     let Some(known) = workspaces::get(&mut conn, workspace).await? else { return Ok(None) };
     let facts = gather(&mut conn, vec![known], &whole).await?;

@@ -34,10 +34,6 @@ fn digest(bytes: &[u8]) -> String {
     format!("digest{}", bytes.len())
 }
 
-fn few(edits: &[Edit]) -> &[Edit] {
-    edits.get(..edits.len().min(6)).unwrap_or_default()
-}
-
 fn fits(delivery: &Delivery) -> Result<(), TestCaseError> {
     prop_assert!(is_plain(&delivery.id) && is_plain(&delivery.kind), "{delivery:?}");
     Ok(())
@@ -50,9 +46,9 @@ fn no_headers() -> Value {
 proptest! {
     #[test]
     fn whatever_stripe_signs_fits_into_the_inbox(
-        sample in proptest::sample::select(&STRIPE[..]), edits: Vec<Edit>,
+        sample in proptest::sample::select(&STRIPE[..]), edits in proptest::collection::vec(any::<Edit>(), 0..=6),
     ) {
-        let body = Bytes::from(mangled(sample.as_bytes(), few(&edits)));
+        let body = Bytes::from(mangled(sample.as_bytes(), &edits));
         let read = || stripe::read(body.clone(), no_headers(), digest);
         let (first, again) = (read()?, read()?);
         fits(&first)?;
@@ -61,9 +57,9 @@ proptest! {
 
     #[test]
     fn whatever_whatsapp_signs_fits_into_the_inbox(
-        sample in proptest::sample::select(&WHATSAPP[..]), edits: Vec<Edit>,
+        sample in proptest::sample::select(&WHATSAPP[..]), edits in proptest::collection::vec(any::<Edit>(), 0..=6),
     ) {
-        let body = Bytes::from(mangled(sample.as_bytes(), few(&edits)));
+        let body = Bytes::from(mangled(sample.as_bytes(), &edits));
         let read = || whatsapp::read(&body, &no_headers(), digest);
         let (first, again) = (read()?, read()?);
         prop_assert!(!first.is_empty(), "a delivery that leaves no trace");
@@ -78,9 +74,9 @@ proptest! {
     fn whatever_twilio_signs_fits_into_the_inbox(
         sample in proptest::sample::select(&FORMS[..]),
         endpoint in proptest::sample::select(&ENDPOINTS[..]),
-        edits: Vec<Edit>,
+        edits in proptest::collection::vec(any::<Edit>(), 0..=6),
     ) {
-        let body = Bytes::from(mangled(sample.as_bytes(), few(&edits)));
+        let body = Bytes::from(mangled(sample.as_bytes(), &edits));
         let parameters = form(&body);
         let posted = Form { parameters: &parameters, token: None };
         fits(&twilio::read(endpoint, posted, body.clone(), no_headers(), digest)?)?;

@@ -10,7 +10,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::cli::WhichDeliveries;
-use crate::console::{Console, table};
+use crate::console::{Console, table, utc};
 use crate::exit::Exit;
 use crate::fail::Fail;
 
@@ -36,7 +36,7 @@ pub(super) async fn list(
                 delivery.id.to_string(),
                 delivery.endpoint.to_string(),
                 delivery.event_type.clone(),
-                delivery.created_at.format("%F %T").to_string(),
+                utc(delivery.created_at),
                 delivery.delivered_at.map(|at| at.format("%F %T").to_string()).unwrap_or_default(),
             ]
         };
@@ -62,7 +62,7 @@ pub(super) async fn show(
         let row = |attempt: &Attempt| {
             let status = attempt.status.map(|status| status.to_string()).unwrap_or_default();
             let took = format!("{} ms", attempt.took_ms);
-            [attempt.at.format("%F %T").to_string(), status, took, attempt.answer.clone()]
+            [utc(attempt.at), status, took, attempt.answer.clone()]
         };
         let mut lines = vec![format!("{} {}", delivery.event_type, delivery.body), String::new()];
         lines.extend(table(
