@@ -53,15 +53,31 @@ async fn a_snapshot_that_somebody_holds_does_not_hold_up_claims() {
 const HELD: &str = "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' \
                     AND query LIKE '%Keeps safe marks%'";
 
-/// What happens while a look is held up, and after it, in a world where nothing comes about without a hint.
+/// Nothing comes about without a hint.
+fn hints_only(world: &mut World<Lab>) {
+    world.config.listen = true;
+    (world.config.poll_min, world.config.poll_max) =
+        (Duration::from_secs(600), Duration::from_secs(600));
+}
+
+/// As whoever enqueues for many workspaces at once hints at them: at none by name.
+async fn add_and_hint_at_none(world: &World<Lab>, label: &str) {
+    world.add(TurnsScript::new(WorkspaceId::now_v7(), label).job()).await;
+    world.execute("SELECT pg_notify('autopilot', E'default\\x1f')").await;
+}
+
+/// What happens while a look is held up, and after it, where nothing comes about without a hint. What the look has seen as
+/// ready is taken meanwhile.
 async fn while_a_look_waits(
     during: impl AsyncFnOnce(&World<Lab>),
     after: impl AsyncFnOnce(&World<Lab>),
 ) {
     let mut world = Lab::noting().await;
-    world.config.listen = true;
-    (world.config.poll_min, world.config.poll_max) =
-        (Duration::from_secs(600), Duration::from_secs(600));
+    hints_only(&mut world);
+    world.add(Script::new("seen").job()).await;
+    let mut other = world.connect().await;
+    let mut locked = other.begin().await.unwrap();
+    sqlx::query("SELECT FROM engine.job FOR UPDATE").execute(&mut *locked).await.unwrap();
     let process = world.start();
     listening(&world, 1).await;
     let mut holder = world.connect().await;
@@ -70,6 +86,13 @@ async fn while_a_look_waits(
     eventually("a look waits, which has marks to keep", async || {
         add_and_hint(&world, Script::new("before").job()).await;
         world.count(HELD).await == 1
+    })
+    .await;
+    assert_eq!(world.app.count("seen"), 0, "no claim could take it");
+    locked.rollback().await.unwrap();
+    eventually("it is taken, by a claim that begins below it", async || {
+        world.execute("SELECT pg_notify('autopilot', 'default')").await;
+        world.app.count("seen") == 1
     })
     .await;
     during(&world).await;
@@ -92,10 +115,7 @@ async fn a_look_that_is_held_up_holds_up_no_claim() {
 #[tokio::test]
 async fn what_is_hinted_at_while_a_look_is_under_way_is_looked_for_after_it() {
     let during = async |world: &World<Lab>| {
-        let unknown = TurnsScript::new(WorkspaceId::now_v7(), "unknown").job();
-        world.add(unknown).await;
-        // As whoever enqueues for many workspaces at once hints at them: at none by name.
-        world.execute("SELECT pg_notify('autopilot', E'default\\x1f')").await;
+        add_and_hint_at_none(world, "unknown").await;
         add_and_hint(world, Script::new("later").job()).await;
         eventually("the hints were heeded", async || world.app.count("later") == 1).await;
         assert_eq!(world.app.count("unknown"), 0, "nobody has looked since");
@@ -104,6 +124,22 @@ async fn what_is_hinted_at_while_a_look_is_under_way_is_looked_for_after_it() {
         eventually("it is found", async || world.app.count("unknown") == 1).await;
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_is_hinted_at_while_no_slot_is_free_is_looked_for_when_one_is() {
+    let mut world = Lab::gated().await;
+    hints_only(&mut world);
+    world.config.queues = vec![("default".to_owned(), 1)];
+    let process = world.start();
+    listening(&world, 1).await;
+    add_and_hint(&world, Script::new("holds the slot").job()).await;
+    world.app.gate("here").reached(1).await;
+    add_and_hint_at_none(&world, "unknown").await;
+    world.app.gate("here").open();
+    eventually("it is found", async || world.app.count("unknown") == 1).await;
+    process.stop().await;
+    world.finish().await;
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ pub(crate) struct Claimer {
     batch: usize,
     poll: (Duration, Duration),
     looked: Instant,
-    /// The look under way may have missed what somebody has hinted at since.
+    /// Somebody has hinted at what only a look can find, and none has begun since.
     again: bool,
     /// The least pause before the next look.
     rest: Duration,
@@ -145,7 +145,7 @@ impl Claimer {
                 pause = self.poll.0;
             }
             if alarm.hinted.take(|queue, lane| self.queues.expect(queue, lane)) == Heed::Look {
-                (next, self.again) = (Next::Look, self.looker.is_out());
+                (next, self.again) = (Next::Look, true);
             }
         }
     }
@@ -158,7 +158,7 @@ impl Claimer {
             Next::Look => (0, self.queues.has_free_slot()),
             Next::Claim => {
                 let claimed = self.claim().await?;
-                (claimed, claimed > 0 && (self.again || self.looked.elapsed() >= SWEEP))
+                (claimed, claimed > 0 && self.looked.elapsed() >= SWEEP)
             }
         };
         if look && !self.looker.is_out() {
@@ -168,7 +168,8 @@ impl Claimer {
     }
 
     /// Waits until there may be something to do: at once where slots are free for what is there, on a hint, when a look has
-    /// seen that something is due, and after the pause, when it claims again if it has `found` something.
+    /// seen that something is due, and after the pause, when it claims again if it has `found` something. What was hinted at
+    /// during a look, or when no slot was free, is looked for as soon as that is over, whatever claims have brought meanwhile.
     async fn next(&mut self, alarm: &Alarm, pause: Duration, found: bool) -> Next {
         let backlog = self.queues.has_backlog();
         let pause = if found { pause } else { pause.max(self.rest) };
@@ -178,13 +179,15 @@ impl Claimer {
             if self.doubt.is_none() && self.queues.has_room(self.batch) {
                 return Next::Claim;
             }
+            if self.doubt.is_none() && self.is_owed_a_look() {
+                return Next::Look;
+            }
             tokio::select! {
                 () = alarm.work.notified() => return Next::Claim,
-                () = alarm.freed.notified(), if backlog => {}
+                () = alarm.freed.notified(), if backlog || self.again => {}
                 () = &mut timer => return if found { Next::Claim } else { Next::Look },
                 sight = self.looker.back() => match sight.map(|sight| self.take_in(sight)) {
                     Ok(Some(due)) if due.is_zero() => return Next::Claim,
-                    Ok(_) if self.again => return Next::Look,
                     Ok(Some(due)) => {
                         let due = tokio::time::Instant::now() + due.min(pause);
                         let sooner = due.min(timer.deadline());
@@ -199,6 +202,10 @@ impl Claimer {
                 },
             }
         }
+    }
+
+    fn is_owed_a_look(&self) -> bool {
+        self.again && !self.looker.is_out() && self.queues.has_free_slot()
     }
 
     /// A claim failed, and nobody knows what it did; or a look, and the next claim may find the same database away.
