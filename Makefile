@@ -87,16 +87,17 @@ fuzz: ## Input that nobody meant, for everything that reads what others wrote; 5
 	@$(BUILD)
 	@PROPTEST_CASES=$(or $(CASES),20000) $(PRIVATE_PG) -- $(CARGO) test -q -p autopilot-engine -p autopilot-workflows -p autopilot fuzz
 
-# The compiled end-to-end tests, some of which are trials too.
+# The compiled tests, some of which are trials too.
 E2E = $$($(CARGO) test -q -p autopilot-tests --test e2e --no-run --message-format=json | sed -n 's/.*"executable":"\([^"]*e2e-[^"]*\)".*/\1/p' | tail -1)
+UNITS = $$($(CARGO) test -q --workspace --lib --bins --no-run --message-format=json | sed -n 's/.*"test":true}.*"executable":"\([^"]*\/autopilot\(_engine\|_workflows\|\)-[0-9a-f]*\)".*/--unit \1/p')
 chaos: ## Every fault, one after the other, and what must be seen where protection is taken away; 40 minutes. ONLY="T4 T6" SEED=n SIZE=0.2
 	@$(BUILD)
-	@e2e=$(E2E); AUTOPILOT_REDIS_BIN="$${AUTOPILOT_REDIS_BIN:-$$(.ci/redis $(STATE))}" $(PRIVATE_PG) -- $(BIN)/chaos --folder $(STATE)/chaos --e2e "$$e2e" --size $(or $(SIZE),1) \
+	@e2e=$(E2E); AUTOPILOT_REDIS_BIN="$${AUTOPILOT_REDIS_BIN:-$$(.ci/redis $(STATE))}" $(PRIVATE_PG) -- $(BIN)/chaos --folder $(STATE)/chaos --e2e "$$e2e" $(UNITS) --size $(or $(SIZE),1) \
 		$(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only "$(ONLY)",$(if $(SIZE),,--write $(CURDIR)/RELIABILITY.md))
 
-mutants: ## The queue's statements broken one at a time, in the compiled tests; hours. ONLY=claim.sql MOST=20 SEED=n
+mutants: ## The queue's statements broken one at a time, in the compiled tests; hours. ONLY="claim.sql finish.sql" MOST=20 SEED=n
 	@$(BUILD)
-	@e2e=$(E2E); $(PRIVATE_PG) -- $(BIN)/mutants --folder $(STATE)/mutants --e2e "$$e2e" $(if $(ONLY),--only $(ONLY)) $(if $(MOST),--most $(MOST)) $(if $(SEED),--seed $(SEED))
+	@$(BIN)/mutants --folder $(STATE)/mutants --e2e "$(E2E)" $(if $(ONLY),--only "$(ONLY)") $(if $(MOST),--most $(MOST)) $(if $(SEED),--seed $(SEED))
 
 bench: ## Us, the peers and bare Postgres side by side; some hours. ROUNDS=3 ROWS="drain pickup" SYSTEMS="..." QUICK=1
 	@$(RELEASE) -p autopilot-postgres -p autopilot-bench

@@ -38,7 +38,7 @@ pub use crate::run::boundary::Boundary;
 pub use clock::Clock;
 pub(crate) use crash::Turn;
 pub use crash::{CrashPoints, Place};
-pub use database::TestDatabase;
+pub use database::{TestDatabase, whose};
 pub use mangle::{Edit, mangled};
 pub use process::Process;
 pub use protocol::{Beat, HandedOut, Protocol, look_after, rescue};

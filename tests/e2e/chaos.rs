@@ -63,3 +63,24 @@ async fn workers_that_are_told_to_end_give_back_what_they_hold() {
 async fn providers_that_ignore_keys_are_seen_to_do_things_twice() {
     assert!(without("T1", "no keys").await.doubled > 0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_key_that_seals_is_changed_while_workers_are_killed() {
+    let row = short("T21").await;
+    assert!(row.outcome.faults.iter().any(|(what, count)| *what == "kills" && *count == 12));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_goes_before_it_may_is_seen() {
+    without("T21", "the old key goes first").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_secret_is_written_where_somebody_can_read_it() {
+    assert!(short("T22").await.outcome.calls.is_some_and(|(calls, _)| calls > 20));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_is_kept_unsealed_is_seen() {
+    without("T22", "a token is kept unsealed").await;
+}

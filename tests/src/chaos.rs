@@ -5,6 +5,7 @@
 //! trial did not. A trial is one entry in [`TRIALS`] and a function from an [`Order`] to an [`Outcome`].
 
 mod bounds;
+mod canaries;
 mod caught;
 mod clocks;
 mod connections;
@@ -12,6 +13,7 @@ mod crashes;
 mod disk;
 mod drains;
 mod history;
+mod keyring;
 mod letters;
 mod list;
 mod memory;
@@ -20,7 +22,7 @@ mod outages;
 mod outcome;
 mod programs;
 mod scene;
-mod server;
+mod statements;
 mod storms;
 mod table;
 mod trial;

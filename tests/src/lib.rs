@@ -22,6 +22,7 @@ pub mod mutants;
 pub mod outage;
 mod proxy;
 pub mod redis;
+mod server;
 pub mod storm;
 mod studio;
 mod tally;

@@ -5,12 +5,12 @@
 //! long as it takes the first test to fail. Those that Postgres would not even prepare are not counted.
 
 mod change;
+mod coverage;
 mod program;
 mod statements;
 mod survey;
 mod tokens;
 
 pub use change::{Mutant, mutants};
-pub use program::{Fate, Program};
 pub use statements::{Statement, born, statements};
-pub use survey::{Found, Survey, TESTS};
+pub use survey::{Found, Survey};

@@ -90,8 +90,26 @@ impl TestDatabase {
         let name = from_template(&cluster, migrators).await?;
         let options = super::pooler::way().unwrap_or_else(|| cluster.clone()).database(&name);
         let pool = PgPoolOptions::new().max_connections(5).connect_with(options).await?;
+        sign(&pool).await?;
         Ok(Self { pool, name, cluster })
     }
+}
+
+/// Before the name of a test, in the statement that says whose a database is.
+const WHOSE: &str = "-- the database of ";
+
+/// Says whose it is, for those who read what a server logs or counts.
+async fn sign(pool: &PgPool) -> Result<(), sqlx::Error> {
+    // Tests run in threads of their names.
+    let test = std::thread::current().name().unwrap_or("nobody").to_owned();
+    let sign = format!("SELECT {WHOSE}{test}\n");
+    sqlx::raw_sql(AssertSqlSafe(sign)).execute(pool).await.map(drop)
+}
+
+/// The test whose database it is, where a statement says so.
+#[must_use]
+pub fn whose(statement: &str) -> Option<&str> {
+    Some(statement.split_once(WHOSE)?.1.lines().next()?.trim())
 }
 
 /// Copies the migrated database that the process keeps for these migrators; made on the first call. Migrating takes

@@ -129,6 +129,11 @@ impl Sandbox {
         .into()
     }
 
+    /// What providers have given out as secret: Twilio's auth tokens of subaccounts, and the secrets of API keys.
+    pub fn given_out(&self) -> Vec<String> {
+        self.shared.state().twilio.secrets()
+    }
+
     /// The fault rules in force.
     pub fn faults(&self) -> &Faults {
         &self.shared.faults

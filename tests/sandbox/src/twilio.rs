@@ -49,6 +49,11 @@ impl TwilioState {
         }
     }
 
+    /// What was given out as secret to subaccounts.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        self.subaccounts.iter().flat_map(Account::secrets).collect()
+    }
+
     /// Creates the bundle, or moves it on.
     pub(crate) fn put_bundle(&mut self, sid: Option<String>, status: BundleStatus) -> Value {
         bundles::put(self, sid, status)

@@ -9,7 +9,7 @@ use autopilot_tests::chaos::{self, Order, Row, Trial};
 use tokio::signal::unix::{SignalKind, signal};
 
 const USAGE: &str = "usage: chaos [--seed N] [--only \"T4 T6\"] [--size 1.0] [--controls on|off] [--folder DIR] \
-                     [--e2e PROGRAM] [--write DOCUMENT]";
+                     [--e2e PROGRAM] [--unit PROGRAM]... [--write DOCUMENT]";
 
 /// What is asked for.
 struct Asked {
@@ -91,7 +91,8 @@ fn asked() -> Result<Asked, String> {
     let here = std::env::current_exe().map_err(|error| error.to_string())?;
     let (mut seed, mut size) = (u64::from(std::process::id()), 1.0);
     let mut folder = std::env::temp_dir().join(format!("autopilot-chaos-{}", std::process::id()));
-    let (mut only, mut controls, mut e2e, mut write) = (Vec::new(), true, None, None);
+    let (mut only, mut controls, mut write) = (Vec::new(), true, None);
+    let (mut e2e, mut units) = (None, Vec::new());
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
@@ -103,11 +104,13 @@ fn asked() -> Result<Asked, String> {
             "--controls" => controls = value == "on",
             "--folder" => folder = PathBuf::from(&value),
             "--e2e" => e2e = Some(PathBuf::from(&value)).filter(|path| path.is_file()),
+            "--unit" => units.push(PathBuf::from(&value)),
             "--write" => write = Some(PathBuf::from(&value)),
             _ => return Err(wrong()),
         }
     }
     let folder = std::path::absolute(folder).map_err(|error| error.to_string())?;
-    let order = Order { e2e, ..Order::new(seed, size, folder, here.with_file_name("autopilot")) };
+    let order =
+        Order { e2e, units, ..Order::new(seed, size, folder, here.with_file_name("autopilot")) };
     Ok(Asked { order, only, controls, write })
 }

@@ -1,4 +1,4 @@
-//! T24 on the command line: `mutants --e2e PROGRAM [--only claim.sql] [--most N] [--seed N] [--folder DIR]`.
+//! T24 on the command line: `mutants --e2e PROGRAM [--only "claim.sql finish.sql"] [--most N] [--seed N] [--folder DIR]`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the list is the program's output")]
 
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use autopilot_tests::mutants::Survey;
 
 const USAGE: &str =
-    "usage: mutants --e2e PROGRAM [--only PART-OF-A-FILE] [--most N] [--seed N] [--folder DIR]";
+    "usage: mutants --e2e PROGRAM [--only \"PARTS OF NAMES\"] [--most N] [--seed N] [--folder DIR]";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -24,6 +24,7 @@ async fn main() -> ExitCode {
         only: &asked.only,
         most: asked.most,
         seed: asked.seed,
+        tests: "::",
     };
     match survey.run(|line| println!("{line}")).await {
         Ok(found) => {

@@ -8,8 +8,8 @@ use serde_json::json;
 use sqlx::{Connection, PgConnection, PgPool};
 
 use super::scene::{Scene, Stage};
-use super::server::Server;
 use super::{Order, Outcome};
+use crate::server::Server;
 use crate::storm::Random;
 
 /// Lines of log that a process may write in a second of trouble: more is a busy loop.

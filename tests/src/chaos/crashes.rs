@@ -7,8 +7,8 @@ use serde_json::json;
 use sqlx::PgPool;
 
 use super::scene::{Scene, Stage};
-use super::server::Server;
 use super::{Order, Outcome};
+use crate::server::Server;
 use crate::storm::{Pace, Random};
 
 /// From the moment when the server was ready again to the first sign of life of each process, in milliseconds.

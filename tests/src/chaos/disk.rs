@@ -11,8 +11,8 @@ use autopilot_engine::Strain;
 use serde_json::json;
 
 use super::scene::{Scene, Stage};
-use super::server::Server;
 use super::{Order, Outcome};
+use crate::server::Server;
 use crate::storm::Pace;
 
 /// From room again to the next acknowledgement, in milliseconds.

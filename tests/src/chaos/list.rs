@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::trial::{Control, Trial};
 use super::{
-    clocks, connections, crashes, disk, drains, memory, network, outages, programs, storms,
+    canaries, clocks, connections, crashes, disk, drains, keyring, memory, network, outages,
+    programs, statements, storms,
 };
 
 /// Everything that is tried, in its order.
@@ -123,6 +124,13 @@ pub const TRIALS: &[Trial] = &[
         controls: &[],
     },
     Trial {
+        id: "T16",
+        breaks: "what others write: requests, signatures, command lines, settings, protocols",
+        limit: minutes(5),
+        run: programs::fuzz,
+        controls: &[],
+    },
+    Trial {
         id: "T17",
         breaks: "schedules: five processes, clock changes",
         limit: minutes(3),
@@ -149,6 +157,39 @@ pub const TRIALS: &[Trial] = &[
         limit: minutes(3),
         run: programs::isolation,
         controls: &[],
+    },
+    Trial {
+        id: "T21",
+        breaks: "the key that seals: changed while workers are killed",
+        limit: minutes(5),
+        run: keyring::rotation,
+        controls: &[Control {
+            what: "the old key goes first",
+            sees: "lacks key `old`",
+            run: keyring::not_rewrapped,
+        }],
+    },
+    Trial {
+        id: "T22",
+        breaks: "nothing: secrets are looked for wherever something is written",
+        limit: minutes(4),
+        run: canaries::canaries,
+        controls: &[Control {
+            what: "a token is kept unsealed",
+            sees: "found in the table",
+            run: canaries::unsealed,
+        }],
+    },
+    Trial {
+        id: "T24",
+        breaks: "the queue's statements, one at a time",
+        limit: minutes(12),
+        run: statements::broken,
+        controls: &[Control {
+            what: "no test is asked",
+            sees: "no test saw anything",
+            run: statements::nobody_asked,
+        }],
     },
     Trial {
         id: "M1",

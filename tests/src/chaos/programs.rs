@@ -1,7 +1,7 @@
 //! Trials that exist by themselves: the flood, the soak, and end-to-end tests in larger numbers.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::Stdio;
 
@@ -50,41 +50,59 @@ pub(super) fn isolation(order: Order) -> Running {
     tests(order, &["isolation::"], 5, &[])
 }
 
-/// Runs compiled tests by their names, so often in a full run, and counts what they say.
+/// T16: the fuzz tests of all crates, with so many cases each.
+pub(super) fn fuzz(order: Order) -> Running {
+    let cases = order.many(3_000, 100).to_string();
+    let env = [("PROPTEST_CASES", cases), ("PROPTEST_RNG_SEED", order.seed.to_string())];
+    let programs = order.units.clone();
+    Box::pin(run_tests(order, programs, &["fuzz"], 1, env.into()))
+}
+
+/// Runs compiled end-to-end tests by their names, so often in a full run, and counts what they say.
 fn tests(
     order: Order,
     names: &'static [&'static str],
     rounds: usize,
     env: &[(&'static str, String)],
 ) -> Running {
-    let env = env.to_vec();
-    Box::pin(async move {
-        let Some(program) = order.e2e.clone() else {
-            return Outcome::not_run("the compiled tests were not named: --e2e");
-        };
-        let mut outcome = Outcome::default();
-        let (mut passed, rounds) = (0, order.many(rounds, 1));
-        for round in 0..rounds {
-            let log = order.folder.join(format!("tests-{round}.log"));
-            let mut command = Command::new(&program);
-            command.args(names).envs(env.iter().cloned());
-            let said = said(command, &log).await;
-            let (good, bad) = counts(&said);
-            order.history.note("tests", json!({ "names": names, "passed": good, "failed": bad }));
-            outcome.hold(good > 0 && bad == 0, || {
-                format!("{good} tests passed and {bad} failed, see {}", log.display())
-            });
-            passed += good;
-        }
-        outcome.acknowledged = passed;
-        outcome
-            .notes
-            .push(format!("{passed} tests passed in {rounds} rounds of `{}`", names.join(" ")));
-        for (name, value) in env {
-            outcome.notes.push(format!("{name}={value}"));
-        }
-        outcome
-    })
+    let programs = order.e2e.clone().into_iter().collect();
+    Box::pin(run_tests(order, programs, names, rounds, env.to_vec()))
+}
+
+async fn run_tests(
+    order: Order,
+    programs: Vec<PathBuf>,
+    names: &[&str],
+    rounds: usize,
+    env: Vec<(&str, String)>,
+) -> Outcome {
+    if programs.is_empty() {
+        return Outcome::not_run("the compiled tests were not named: --e2e, --unit");
+    }
+    let mut outcome = Outcome::default();
+    let (mut passed, rounds) = (0, order.many(rounds, 1));
+    for (round, program) in (0..rounds).flat_map(|round| programs.iter().map(move |it| (round, it)))
+    {
+        let name = program.file_name().unwrap_or_default().display();
+        let log = order.folder.join(format!("{name}-{round}.log"));
+        let mut command = Command::new(program);
+        command.args(names).envs(env.iter().cloned());
+        let said = said(command, &log).await;
+        let (good, bad) = counts(&said);
+        order.history.note("tests", json!({ "names": names, "passed": good, "failed": bad }));
+        outcome.hold(good > 0 && bad == 0, || {
+            format!("{good} tests passed and {bad} failed, see {}", log.display())
+        });
+        passed += good;
+    }
+    outcome.acknowledged = passed;
+    outcome
+        .notes
+        .push(format!("{passed} tests passed in {rounds} rounds of `{}`", names.join(" ")));
+    for (name, value) in env {
+        outcome.notes.push(format!("{name}={value}"));
+    }
+    outcome
 }
 
 /// What a program writes, which is also kept.

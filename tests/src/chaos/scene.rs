@@ -51,7 +51,8 @@ pub(super) struct Scene {
     history: History,
     ledger: PathBuf,
     acknowledged: Arc<AtomicUsize>,
-    deliveries: JoinSet<()>,
+    webhooks: String,
+    deliveries: Vec<JoinSet<()>>,
 }
 
 impl Scene {
@@ -86,10 +87,31 @@ impl Scene {
         let fleet = Fleet::start(crew, &[("DATABASE_URL", stage.way)], &sandbox.env());
         let webhooks = format!("http://{}/webhooks/stripe", fleet.http_address().await);
         let acknowledged = Arc::default();
-        let deliveries = callers::deliver(&sandbox, &webhooks, &studios, &acknowledged, stage.span);
+        let deliveries =
+            vec![callers::deliver(&sandbox, &webhooks, &studios, &acknowledged, stage.span)];
         let letters = Letters::start(&webhooks);
         let history = order.history.clone();
-        Self { pool, sandbox, fleet, letters, studios, history, ledger, acknowledged, deliveries }
+        Self {
+            pool,
+            sandbox,
+            fleet,
+            letters,
+            studios,
+            history,
+            ledger,
+            acknowledged,
+            webhooks,
+            deliveries,
+        }
+    }
+
+    /// So many more studios pay, now.
+    pub(super) async fn more(&mut self, studios: usize) {
+        let more = storm::register(&self.pool, studios).await;
+        let (sandbox, acknowledged) = (&self.sandbox, &self.acknowledged);
+        let span = Duration::ZERO;
+        self.deliveries.push(callers::deliver(sandbox, &self.webhooks, &more, acknowledged, span));
+        self.studios.extend(more);
     }
 
     /// Checkouts that were acknowledged so far.
@@ -136,7 +158,11 @@ impl Scene {
     pub(super) async fn judge(mut self, outcome: &mut Outcome) -> PgPool {
         let calm = Instant::now();
         self.history.note("calm", json!({ "acknowledged": self.acknowledged() }));
-        let delivering = async { while self.deliveries.join_next().await.is_some() {} };
+        let delivering = async {
+            for deliveries in &mut self.deliveries {
+                while deliveries.join_next().await.is_some() {}
+            }
+        };
         let delivered = tokio::time::timeout(STUCK + Duration::from_secs(120), delivering).await;
         // The last of those that pay may do so late; the minute counts from the last fault, or from the last payment.
         let paid = Instant::now();

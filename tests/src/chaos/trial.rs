@@ -52,6 +52,8 @@ pub struct Order {
     pub program: PathBuf,
     /// The compiled end-to-end tests, where there are any.
     pub e2e: Option<PathBuf>,
+    /// The crates' compiled unit tests, where there are any.
+    pub units: Vec<PathBuf>,
     /// What happens is noted there.
     pub history: History,
 }
@@ -66,7 +68,7 @@ impl Order {
         drop(fs::remove_dir_all(&folder));
         fs::create_dir_all(&folder).expect("the trial's folder can be made");
         let history = History::new(&folder);
-        Self { seed, size, folder, program, e2e: None, history }
+        Self { seed, size, folder, program, e2e: None, units: Vec::new(), history }
     }
 
     /// So much of what a full run has, and at least `least`.
@@ -123,6 +125,7 @@ pub async fn run(trial: Trial, order: &Order, with_controls: bool) -> Row {
     let began = Instant::now();
     let order_of = |name: &str| Order {
         e2e: order.e2e.clone(),
+        units: order.units.clone(),
         ..Order::new(order.seed, order.size, order.folder.join(name), order.program.clone())
     };
     let outcome = within(trial.limit, trial.run, order_of(trial.id)).await;

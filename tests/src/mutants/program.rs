@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(240);
 
 /// What became of a mutant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
+pub(super) enum Fate {
     /// This test failed, or the tests did not end.
     Caught(String),
     /// No test saw it.
@@ -26,72 +26,78 @@ pub enum Fate {
 
 /// The compiled tests.
 #[derive(Debug)]
-pub struct Program {
+pub(super) struct Program {
     bytes: Vec<u8>,
     copy: PathBuf,
-    tests: Vec<String>,
+    database: String,
 }
 
 impl Program {
-    /// The compiled tests, of which those run whose names begin so; copies are written into the folder.
-    ///
-    /// # Panics
-    /// When the program cannot be read.
-    #[must_use]
-    pub fn new(program: &Path, folder: &Path, tests: &[&str]) -> Self {
+    /// The compiled tests, which find their databases there; copies are written into the folder.
+    pub(super) fn new(program: &Path, folder: &Path, database: &str) -> Self {
         let bytes = fs::read(program).expect("the compiled tests can be read");
-        let tests = tests.iter().map(|&name| name.to_owned()).collect();
-        Self { bytes, copy: folder.join("mutant"), tests }
+        Self { bytes, copy: folder.join("mutant"), database: database.to_owned() }
     }
 
     /// Whether it holds the statement, so that its mutants can be tried.
-    #[must_use]
-    pub fn holds(&self, statement: &Statement) -> bool {
+    pub(super) fn holds(&self, statement: &Statement) -> bool {
         memmem::find(&self.bytes, statement.text.as_bytes()).is_some()
     }
 
-    /// What the tests say of themselves as they are.
-    ///
-    /// # Panics
-    /// When they cannot be run.
-    pub async fn unbroken(&self) -> Fate {
-        self.try_with(&self.bytes).await
+    /// What the tests say of themselves as they are: those whose names have this in them, and none of those.
+    pub(super) async fn unbroken(&self, name: &str, skipped: &[&str]) -> Fate {
+        self.write(&self.bytes);
+        let mut command = self.command();
+        command.arg(name).args(skipped.iter().flat_map(|name| ["--skip", name]));
+        outcome(command).await
     }
 
-    /// What the tests say of a mutant.
-    ///
-    /// # Panics
-    /// When they cannot be run, or do not hold the statement.
-    pub async fn fate(&self, statement: &Statement, mutant: &Mutant) -> Fate {
+    /// What these tests say of a mutant.
+    pub(super) async fn fate<'t>(
+        &self,
+        statement: &Statement,
+        mutant: &Mutant,
+        tests: impl Iterator<Item = &'t String>,
+    ) -> Fate {
         let (from, to) = (statement.text.as_bytes(), mutant.of(&statement.text));
         let mut bytes = self.bytes.clone();
-        let places: Vec<usize> = memmem::find_iter(&self.bytes, from).collect();
-        assert!(!places.is_empty(), "the tests do not hold {}", statement.file);
-        for place in places {
+        for place in memmem::find_iter(&self.bytes, from) {
             if let Some(found) = bytes.get_mut(place..place + from.len()) {
                 found.copy_from_slice(to.as_bytes());
             }
         }
-        self.try_with(&bytes).await
+        self.write(&bytes);
+        let mut command = self.command();
+        command.arg("--exact").args(tests);
+        outcome(command).await
     }
 
-    async fn try_with(&self, bytes: &[u8]) -> Fate {
+    fn write(&self, bytes: &[u8]) {
         fs::write(&self.copy, bytes).expect("the copy can be written");
         fs::set_permissions(&self.copy, fs::Permissions::from_mode(0o755)).expect("and run");
-        let mut command = Command::new(&self.copy);
-        command.args(&self.tests).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.kill_on_drop(true).spawn().expect("the tests start");
-        let said = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-        let fate = tokio::time::timeout(LIMIT, first_failure(said)).await;
-        let fate = match fate {
-            Ok(Some(test)) => Fate::Caught(test),
-            Ok(None) if child.wait().await.is_ok_and(|status| status.success()) => Fate::Survived,
-            Ok(None) => Fate::Caught("the tests ended without a word".to_owned()),
-            Err(_elapsed) => Fate::Caught(format!("no end within {LIMIT:?}")),
-        };
-        drop(child.kill().await);
-        fate
     }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.copy);
+        command.env_remove("AUTOPILOT_TEST_DATABASE_URL").env("DATABASE_URL", &self.database);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command
+    }
+}
+
+/// What tests say until the first fails.
+async fn outcome(mut command: Command) -> Fate {
+    let mut child = command.kill_on_drop(true).spawn().expect("the tests start");
+    let said = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+    let fate = tokio::time::timeout(LIMIT, first_failure(said)).await;
+    let fate = match fate {
+        Ok(Some(test)) => Fate::Caught(test),
+        Ok(None) if child.wait().await.is_ok_and(|status| status.success()) => Fate::Survived,
+        Ok(None) => Fate::Caught("the tests ended without a word".to_owned()),
+        Err(_elapsed) => Fate::Caught(format!("no end within {LIMIT:?}")),
+    };
+    drop(child.kill().await);
+    fate
 }
 
 /// The first test that fails; none when all that ran have passed.

@@ -16,7 +16,7 @@ pub struct Statement {
 }
 
 /// The folders of the queue, below `engine/sql`; its own statements stand above them.
-const FOLDERS: [&str; 5] = ["", "family", "keys", "limit", "pause"];
+const FOLDERS: [&str; 4] = ["", "family", "limit", "pause"];
 
 /// The queue's statements, in the order of their names.
 ///
@@ -31,6 +31,9 @@ pub fn statements() -> Vec<Statement> {
             let path = entry.expect("the folder can be read").path();
             if path.extension().is_some_and(|extension| extension == "sql") {
                 let text = std::fs::read_to_string(&path).expect("the statement can be read");
+                if text.contains("VACUUM (") {
+                    continue; // There is nothing to prepare.
+                }
                 let file = path.strip_prefix(root).unwrap_or(&path).display().to_string();
                 found.push(Statement { file, text });
             }

@@ -1,41 +1,46 @@
 //! All mutants, or some of them, and what became of each.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use autopilot_engine::testing::TestDatabase;
+use autopilot_engine::MIGRATOR;
 use sqlx::{AssertSqlSafe, PgPool};
 
-use super::{Fate, Mutant, Program, Statement, born, statements};
+use super::program::{Fate, Program};
+use super::{Mutant, Statement, born, coverage, statements};
+use crate::server::Server;
 use crate::storm::Random;
 
-/// The tests that are asked: those of the queue that start no program and wait for nobody.
-pub const TESTS: &[&str] = &[
-    "enqueueing::",
-    "in_order::",
-    "l01_claim::",
-    "l02_fence::",
-    "l05_clock::",
-    "l06_long_jobs::",
-    "l07_crashes::",
-    "l09_drain::",
-    "l10_cancel::",
-    "l11_unique::",
-    "l12_lost_answers::",
-    "lanes::",
-    "limits::",
-    "pauses::",
-    "progress::",
-    "rescue_races::",
-    "retention::",
-    "retries::",
-    "state_machine::",
-    "steps::",
-    "turns::",
-    "unique::",
-    "waiting::",
-    "children::",
-    "crashes::",
-    "poison::",
+/// Tests that are not asked, by parts of their names: they start programs or servers, read no database, or are of studios.
+/// What runs a statement in no other test has mutants that survive.
+const SKIPPED: [&str; 27] = [
+    "chaos::",
+    "command_line::",
+    "costs::",
+    "endpoints",
+    "failover::",
+    "flood::",
+    "gap_repair::",
+    "health::",
+    "inbound::",
+    "inbox_cli::",
+    "isolation::",
+    "locks::",
+    "messages::",
+    "operators::",
+    "outage::",
+    "pooler::",
+    "provision",
+    "repair::",
+    "reviews::",
+    "stale_statistics::",
+    "storm::",
+    "strains::",
+    "stripe_events::",
+    "tidy::",
+    "vacuum::",
+    "webhooks::",
+    "whatsapp_events::",
 ];
 
 /// Survivors that are known, each with the reason why no test can see it.
@@ -48,18 +53,22 @@ pub struct Survey<'p> {
     pub e2e: &'p Path,
     /// Where copies are written.
     pub folder: &'p Path,
-    /// Only statements whose file contains this.
+    /// Only statements whose files' names contain one of these words; all where there is none.
     pub only: &'p str,
     /// So many mutants at most, chosen by the seed; all where there are fewer.
     pub most: usize,
     /// Decides which.
     pub seed: u64,
+    /// The tests that are asked: those whose names have this in them.
+    pub tests: &'p str,
 }
 
 /// What was found.
 #[derive(Debug, Clone, Default)]
 pub struct Found {
-    /// Mutants that were tried.
+    /// Mutants that there are.
+    pub all: usize,
+    /// Those that were tried.
     pub tried: usize,
     /// Those that a test saw.
     pub caught: usize,
@@ -70,44 +79,64 @@ pub struct Found {
 }
 
 impl Survey<'_> {
+    fn is_asked(&self, statement: &Statement) -> bool {
+        let mut words = self.only.split_whitespace().peekable();
+        words.peek().is_none() || words.any(|word| statement.file.contains(word))
+    }
+
     /// Tries them, one after the other, and says of each what became of it.
     ///
     /// # Errors
     /// When the tests fail as they are, or do not hold a statement: then a mutant would say nothing.
     ///
     /// # Panics
-    /// When the database or the program cannot be reached.
+    /// When no server can be started, or the program cannot be run.
     pub async fn run(&self, mut tell: impl FnMut(&str)) -> Result<Found, String> {
-        let database = TestDatabase::create(&[&autopilot_engine::MIGRATOR]).await;
-        let program = Program::new(self.e2e, self.folder, TESTS);
-        let mut all: Vec<(Statement, Mutant)> = Vec::new();
-        for statement in statements().into_iter().filter(|one| one.file.contains(self.only)) {
-            if !program.holds(&statement) {
-                return Err(format!(
-                    "the compiled tests do not hold {}: build them",
-                    statement.file
-                ));
-            }
-            let born = born(database.pool(), &statement).await;
-            all.extend(born.into_iter().map(|mutant| (statement.clone(), mutant)));
+        let server = Server::ephemeral(self.folder, &coverage::SETTINGS).await;
+        let pool = PgPool::connect(&server.url).await.expect("the server answers");
+        MIGRATOR.run(&pool).await.expect("the schema is migrated");
+        coverage::count(&pool).await;
+        let program = Program::new(self.e2e, self.folder, &server.url);
+        let statements = statements();
+        if let Some(other) = statements.iter().find(|one| !program.holds(one)) {
+            return Err(format!("the compiled tests do not hold {}: build them", other.file));
         }
-        let before = databases(database.pool()).await;
-        if let Fate::Caught(test) = program.unbroken().await {
+        if let Fate::Caught(test) = program.unbroken(self.tests, &SKIPPED).await {
             return Err(format!("{test} fails where nothing is broken"));
         }
+        let coverage = coverage::counted(&pool, &statements).await;
+        let mut all: Vec<(&Statement, Mutant)> = Vec::new();
+        for statement in statements.iter().filter(|one| self.is_asked(one)) {
+            let born = born(&pool, statement).await;
+            let tests = coverage.get(&statement.file).map_or(0, BTreeSet::len);
+            tell(&format!("{}: {} mutants, {tests} tests", statement.file, born.len()));
+            all.extend(born.into_iter().map(|mutant| (statement, mutant)));
+        }
         let mut random = Random::new(self.seed | 1);
-        let mut found = Found::default();
+        let mut found = Found { all: all.len(), ..Found::default() };
+        let mut seers: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        let nobody = BTreeSet::new();
         while !all.is_empty() && found.tried < self.most {
             let chosen = usize::try_from(random.below(all.len() as u64)).unwrap_or(0);
             let (statement, mutant) = all.swap_remove(chosen);
             let name = format!("{}:{} {}", statement.file, mutant.line, mutant.what);
+            let tests = coverage.get(&statement.file).unwrap_or(&nobody);
+            // Those that saw another mutant of it are likely to see this one.
+            let likely = seers.entry(&statement.file).or_default();
+            let mut fate = Fate::Survived;
+            for part in [&*likely, &(tests - likely)] {
+                if fate == Fate::Survived && !part.is_empty() {
+                    fate = program.fate(statement, &mutant, part.iter()).await;
+                }
+            }
             found.tried += 1;
-            match program.fate(&statement, &mutant).await {
+            match fate {
                 Fate::Caught(test) => {
                     found.caught += 1;
                     tell(&format!("caught    {name}: {test}"));
+                    likely.extend(tests.get(&test).cloned());
                 }
-                Fate::Survived if is_known(&statement, &mutant) => {
+                Fate::Survived if is_known(statement, &mutant) => {
                     found.known += 1;
                     tell(&format!("known     {name}"));
                 }
@@ -116,9 +145,9 @@ impl Survey<'_> {
                     found.survived.push(name);
                 }
             }
-            sweep(database.pool(), &before).await;
+            sweep(&pool).await;
         }
-        database.close().await;
+        pool.close().await;
         Ok(found)
     }
 }
@@ -130,16 +159,13 @@ fn is_known(statement: &Statement, mutant: &Mutant) -> bool {
     })
 }
 
-async fn databases(pool: &PgPool) -> Vec<String> {
-    let names = "SELECT datname::text FROM pg_database WHERE datname LIKE 'autopilot_test_%'";
-    sqlx::query_scalar(names).fetch_all(pool).await.expect("the database answers")
-}
-
 /// Drops what tests have left that were ended by their first failure.
-async fn sweep(pool: &PgPool, before: &[String]) {
-    for name in databases(pool).await.iter().filter(|name| !before.contains(name)) {
-        let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-        // Another cluster's user may be at it; an hour later it is swept anyway.
-        let _refused = sqlx::raw_sql(AssertSqlSafe(drop)).execute(pool).await;
+async fn sweep(pool: &PgPool) {
+    let names = "SELECT datname::text FROM pg_database WHERE datname LIKE 'autopilot_test_%'";
+    let names: Vec<String> =
+        sqlx::query_scalar(names).fetch_all(pool).await.expect("the server answers");
+    for name in names {
+        let drop = format!("DROP DATABASE {name} WITH (FORCE)");
+        sqlx::raw_sql(AssertSqlSafe(drop)).execute(pool).await.expect("nobody holds it");
     }
 }

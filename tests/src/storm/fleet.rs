@@ -91,6 +91,18 @@ impl Fleet {
         read().trim().trim_start_matches("http://").to_owned()
     }
 
+    /// What all processes are told.
+    pub(crate) fn settings(&self) -> &[(String, String)] {
+        &self.env
+    }
+
+    /// What a worker is told by itself, from its next start on.
+    pub(crate) fn tell(&mut self, index: usize, settings: Settings) {
+        if let Some(told) = self.crew.each.get_mut(index) {
+            *told = settings;
+        }
+    }
+
     /// What another command of the program writes to standard output.
     pub(crate) fn ask(&self, arguments: &[&str]) -> String {
         let mut command =

@@ -90,6 +90,11 @@ impl Account {
         )
     }
 
+    /// What only whoever acts for it may know.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = String> {
+        std::iter::once(self.auth_token.clone()).chain(self.keys.iter().map(Key::secret))
+    }
+
     fn accepts(&self, user: &str, password: &str) -> bool {
         let token = user == self.sid && password == self.auth_token;
         token || self.keys.iter().any(|key| key.accepts(user, password))

@@ -20,6 +20,10 @@ impl Key {
         user == self.sid && password == self.secret
     }
 
+    pub(super) fn secret(&self) -> String {
+        self.secret.clone()
+    }
+
     fn render(&self, secret: Option<&str>) -> Value {
         let created = self.created.to_rfc2822();
         let mut key = json!({
