@@ -78,6 +78,7 @@ mod storm;
 mod strains;
 mod stripe_events;
 mod tidy;
+mod together;
 mod turns;
 mod unique;
 mod vacuum;

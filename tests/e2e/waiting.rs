@@ -72,13 +72,13 @@ async fn a_run_goes_on_beside_a_step_that_waits_and_settles_when_it_is_done() {
 }
 
 #[tokio::test]
-async fn a_required_step_that_waits_parks_the_run() {
+async fn a_required_step_that_waits_parks_the_run_each_time_for_as_long() {
     let world = Lab::world(|_, run| {
         Box::pin(async move {
             run.step("approval", async |at| -> Result {
                 at.app.note("ask");
                 match at.app.count("ask") {
-                    1 => Err(Stop::Waiting(Wait {
+                    1 | 2 => Err(Stop::Waiting(Wait {
                         event: "approved".to_owned(),
                         look_again: HOUR,
                         reason: "a person".to_owned(),
@@ -96,10 +96,15 @@ async fn a_required_step_that_waits_parks_the_run() {
     world.enqueue(&Script::default()).await;
     world.drain().await;
     assert_eq!(world.app.calls(), ["ask"]);
-    assert_eq!(world.value::<i32>("SELECT attempt FROM engine.job").await, 0);
+    let parked = "SELECT concat_ws('/', attempt, run_at - engine.now()) FROM engine.job";
+    assert_eq!(world.texts(parked).await, ["0/01:00:00"]);
     world.clock.advance_alive(HOUR).await.unwrap();
     world.drain().await;
-    assert_eq!(world.app.calls(), ["ask", "ask", "never before the answer"]);
+    assert_eq!(world.app.calls(), ["ask", "ask"]);
+    assert_eq!(world.texts(parked).await, ["0/01:00:00"], "from the second look, not the first");
+    world.clock.advance_alive(HOUR).await.unwrap();
+    world.drain().await;
+    assert_eq!(world.app.calls(), ["ask", "ask", "ask", "never before the answer"]);
     world.finish().await;
 }
 

@@ -49,7 +49,7 @@ pub(super) fn unsealed(order: Order) -> Running {
 async fn look(order: Order, plant: impl AsyncFnOnce(&PgPool, &[String])) -> Outcome {
     let database = TestDatabase::create(&[&MIGRATOR, &autopilot_workflows::MIGRATOR]).await;
     let url = database.url();
-    let mut stage = Stage::new(&url, order.many(60, 6), order.time(20).max(Duration::from_secs(2)));
+    let mut stage = Stage::new(&url, order.many(40, 6), order.time(15).max(Duration::from_secs(2)));
     // What is told at this level is told by the libraries too.
     stage.all = vec![("AUTOPILOT__LOG__FILTER".to_owned(), "debug".to_owned())];
     let scene = Scene::set(&order, stage, async |sandbox| {

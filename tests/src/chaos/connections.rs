@@ -114,10 +114,10 @@ async fn take_all(scene: &Scene, server: &Server, part: Duration) -> Taken {
 /// Lets everybody wait for the queue and the inbox.
 async fn lock(pool: &PgPool, part: Duration) {
     let mut lock = pool.begin().await.expect("the database answers");
-    sqlx::raw_sql("LOCK TABLE engine.job, studio.inbox IN ACCESS EXCLUSIVE MODE")
-        .execute(&mut *lock)
-        .await
-        .expect("the tables are locked");
+    // Where both wait for each other, it is not the lock that gives way.
+    let take = "SET LOCAL deadlock_timeout = '1min';
+                LOCK TABLE engine.job, studio.inbox IN ACCESS EXCLUSIVE MODE";
+    sqlx::raw_sql(take).execute(&mut *lock).await.expect("the tables are locked");
     tokio::time::sleep(part).await; // How long the fault lasts.
     lock.rollback().await.expect("the tables are free");
 }

@@ -21,7 +21,7 @@ WHERE s.how = 'ready' AND first.at IS NOT NULL ORDER BY 1";
 
 /// A durable server.
 pub(super) fn crashes(order: Order) -> Pin<Box<dyn Future<Output = Outcome>>> {
-    let crashes = order.many(20, 1);
+    let crashes = order.many(12, 1);
     Box::pin(crash(order, crashes, &[]))
 }
 

@@ -29,7 +29,7 @@ pub(super) fn drains(order: Order) -> Pin<Box<dyn Future<Output = Outcome>>> {
 async fn drain(order: Order) -> Outcome {
     let database = TestDatabase::create(&[&MIGRATOR, &autopilot_workflows::MIGRATOR]).await;
     let url = database.url();
-    let count = order.many(200, 6);
+    let count = order.many(160, 6);
     let span = Duration::from_millis(600) * u32::try_from(count).unwrap_or(1);
     // So few that there are free slots: what is given back waits for nobody.
     let mut stage = Stage::new(&url, (count * 3 / 5).max(8), span);

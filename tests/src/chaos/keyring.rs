@@ -37,8 +37,8 @@ pub(super) fn not_rewrapped(order: Order) -> Running {
 async fn rotate(order: Order, rewrap: bool) -> Outcome {
     let database = TestDatabase::create(&[&MIGRATOR, &autopilot_workflows::MIGRATOR]).await;
     let url = database.url();
-    let studios = order.many(150, 8);
-    let span = order.time(60).max(Duration::from_secs(3));
+    let studios = order.many(100, 8);
+    let span = order.time(45).max(Duration::from_secs(3));
     let mut stage = Stage::new(&url, studios, span);
     let both = [OLD, NEW].join(",");
     // Whoever takes webhooks is not restarted; it has both from the beginning.

@@ -21,13 +21,13 @@ use crate::{Cut, Proxy, Way};
 const AWAY: Duration = Duration::from_secs(6);
 
 pub(super) fn network(order: Order) -> Pin<Box<dyn Future<Output = Outcome>>> {
-    let rounds = order.many(4, 1);
+    let rounds = order.many(3, 1);
     Box::pin(cut_off(order, rounds, true))
 }
 
 /// Without the fence, and with a network that comes back while others are at the same jobs.
 pub(super) fn no_fence(order: Order) -> Pin<Box<dyn Future<Output = Outcome>>> {
-    let rounds = order.many(10, 6);
+    let rounds = order.many(8, 6);
     Box::pin(cut_off(order, rounds, false))
 }
 

@@ -12,7 +12,7 @@ type Running = Pin<Box<dyn Future<Output = Outcome>>>;
 
 /// Each of them.
 pub(super) fn outages(order: Order) -> Running {
-    let studios = order.many(500, 12);
+    let studios = order.many(300, 12);
     Box::pin(each(order, OUTAGES.to_vec(), studios, true))
 }
 

@@ -20,7 +20,7 @@ pub(super) fn crash_points(order: Order) -> Running {
 
 /// T14, as many random cases as there is time for.
 pub(super) fn model(order: Order) -> Running {
-    let cases = order.many(200, 20).to_string();
+    let cases = order.many(120, 20).to_string();
     let seed = order.seed.to_string();
     tests(
         order,
@@ -37,12 +37,12 @@ pub(super) fn replay(order: Order) -> Running {
 
 /// T17.
 pub(super) fn cron(order: Order) -> Running {
-    tests(order, &["cron::", "written_schedules::"], 5, &[])
+    tests(order, &["cron::", "written_schedules::"], 2, &[])
 }
 
 /// T18.
 pub(super) fn turns(order: Order) -> Running {
-    tests(order, &["turns::", "limits::"], 3, &[])
+    tests(order, &["turns::", "limits::"], 2, &[])
 }
 
 /// T20.
@@ -135,13 +135,13 @@ pub(super) fn soak(order: Order) -> Running {
         }
         let log = order.folder.join("soak.log");
         let mut command = Command::new(program);
-        let seconds = order.many(60, 5).to_string();
+        let seconds = order.many(40, 5).to_string();
         command.args(["soak", "--minutes", "1", "--minute-seconds", &seconds, "--rate", "200"]);
         let said = said(command, &log).await;
         let mut outcome = Outcome::default();
         let whole = said.contains("Every job that was enqueued is in the history, once");
         outcome.hold(whole, || format!("the soak failed, see {}", log.display()));
-        outcome.acknowledged = 2 * 200 * order.many(60, 5) as u64;
+        outcome.acknowledged = 2 * 200 * order.many(40, 5) as u64;
         outcome.notes.push(format!(
             "200 jobs a second, {seconds} s without and {seconds} s with a snapshot held"
         ));
@@ -151,7 +151,7 @@ pub(super) fn soak(order: Order) -> Running {
 
 /// T9: with a control of its own among the tests, the word of Postgres taken away.
 pub(super) fn redis(order: Order) -> Running {
-    tests(order, &["locks::"], 2, &[])
+    tests(order, &["locks::"], 1, &[])
 }
 
 /// T11.

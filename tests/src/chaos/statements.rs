@@ -10,7 +10,7 @@ use crate::mutants::Survey;
 type Running = Pin<Box<dyn Future<Output = Outcome>>>;
 
 pub(super) fn broken(order: Order) -> Running {
-    let most = order.many(8, 1);
+    let most = order.many(3, 1);
     Box::pin(survey(order, most, "::"))
 }
 

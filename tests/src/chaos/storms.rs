@@ -12,25 +12,25 @@ type Running = Pin<Box<dyn Future<Output = Outcome>>>;
 
 /// Kills and pauses.
 pub(super) fn storm(order: Order) -> Running {
-    let workflows = order.many(700, 20);
+    let workflows = order.many(280, 20);
     Box::pin(blow(order, workflows, |_| ()))
 }
 
 /// The same without the fence.
 pub(super) fn no_fence(order: Order) -> Running {
-    let workflows = order.many(120, 80);
+    let workflows = order.many(80, 80);
     Box::pin(blow(order, workflows, |plan| plan.fence = false))
 }
 
 /// The same at providers that take no repeated call for known: of each twentieth purchase the answer is lost.
 pub(super) fn no_keys(order: Order) -> Running {
-    let workflows = order.many(60, 20);
+    let workflows = order.many(40, 20);
     Box::pin(blow(order, workflows, |plan| plan.keys = false))
 }
 
 /// Kills alone, with the lease and the heartbeat that are the defaults: what P5 promises.
 pub(super) fn production(order: Order) -> Running {
-    let workflows = order.many(400, 20);
+    let workflows = order.many(360, 20);
     Box::pin(blow(order, workflows, |plan| plan.pace = Pace::Production))
 }
 
