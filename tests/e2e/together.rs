@@ -6,9 +6,9 @@ use sqlx::Connection;
 
 const MANY: usize = 24;
 
-/// Writes that wait for a job's row.
-const HELD: &str = "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' \
-                    AND query LIKE '%engine.job%'";
+/// Writes that wait for a job's row. What they are is not to be seen: of a long statement the server shows the beginning.
+const HELD: &str =
+    "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
 
 /// A job of this number says it in a step, of one name or another, and in the next; half of them end then, the others say it
 /// once more. What a step gives is written with what comes next.
