@@ -15,6 +15,9 @@ use super::{Mutant, Statement};
 /// A test that has not ended by then was broken too.
 const LIMIT: Duration = Duration::from_secs(240);
 
+/// All tests that are asked, as they are.
+const ALL: Duration = Duration::from_secs(1_200);
+
 /// What became of a mutant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fate {
@@ -44,12 +47,15 @@ impl Program {
         memmem::find(&self.bytes, statement.text.as_bytes()).is_some()
     }
 
-    /// What the tests say of themselves as they are: those whose names have this in them, and none of those.
-    pub(super) async fn unbroken(&self, name: &str, skipped: &[&str]) -> Fate {
+    /// What the tests say of themselves as they are: those whose names have one of these words in them, and none of
+    /// the skipped.
+    pub(super) async fn unbroken(&self, words: &str, skipped: &[&str]) -> Fate {
         self.write(&self.bytes);
         let mut command = self.command();
-        command.arg(name).args(skipped.iter().flat_map(|name| ["--skip", name]));
-        outcome(command).await
+        command
+            .args(words.split_whitespace())
+            .args(skipped.iter().flat_map(|name| ["--skip", name]));
+        outcome(command, ALL).await
     }
 
     /// What these tests say of a mutant.
@@ -69,7 +75,7 @@ impl Program {
         self.write(&bytes);
         let mut command = self.command();
         command.arg("--exact").args(tests);
-        outcome(command).await
+        outcome(command, LIMIT).await
     }
 
     fn write(&self, bytes: &[u8]) {
@@ -86,15 +92,15 @@ impl Program {
 }
 
 /// What tests say until the first fails.
-async fn outcome(mut command: Command) -> Fate {
+async fn outcome(mut command: Command, limit: Duration) -> Fate {
     let mut child = command.kill_on_drop(true).spawn().expect("the tests start");
     let said = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-    let fate = tokio::time::timeout(LIMIT, first_failure(said)).await;
+    let fate = tokio::time::timeout(limit, first_failure(said)).await;
     let fate = match fate {
         Ok(Some(test)) => Fate::Caught(test),
         Ok(None) if child.wait().await.is_ok_and(|status| status.success()) => Fate::Survived,
         Ok(None) => Fate::Caught("the tests ended without a word".to_owned()),
-        Err(_elapsed) => Fate::Caught(format!("no end within {LIMIT:?}")),
+        Err(_elapsed) => Fate::Caught(format!("no end within {limit:?}")),
     };
     drop(child.kill().await);
     fate

@@ -60,7 +60,7 @@ pub struct Survey<'p> {
     pub most: usize,
     /// Decides which.
     pub seed: u64,
-    /// The tests that are asked: those whose names have this in them.
+    /// The tests that are asked: those whose names have one of these words in them.
     pub tests: &'p str,
 }
 
