@@ -50,9 +50,9 @@ const NEXT_LOOK: Duration = Duration::from_secs(10);
 /// After so long who finds a breaker tripped by an operator looks again, at the most: the reset wakes him before.
 const TRIPPED_LOOK: Duration = Duration::from_secs(300);
 
-/// So often a step may be begun that meets an outage which opens no breaker, before that spends attempts: more often it is not the service
-/// but what it is asked.
-const FREE_STARTS: u32 = 5;
+/// So many outages that open no breaker a step may meet before they spend attempts, where the policy does not want more for a breaker: more
+/// often it is not the service but what it is asked.
+const FREE_OUTAGES: u32 = 5;
 
 /// What all attempts of a process know of breakers.
 #[derive(Debug)]
@@ -72,8 +72,10 @@ pub(crate) struct Call {
     pub(crate) claim: Claim,
     /// The most that it takes.
     pub(crate) limit: Duration,
-    /// How often it was begun before.
-    pub(crate) begun: u32,
+    /// It was made before.
+    pub(crate) is_retry: bool,
+    /// How often its step has met an outage that cost nothing.
+    pub(crate) outages: u32,
 }
 
 impl Call {
@@ -91,6 +93,8 @@ pub(crate) struct Pass {
     keys: [String; 2],
     /// The lease under which it tries a service that was out of order.
     probe: Option<Uuid>,
+    /// It has spent a retry.
+    is_paid: bool,
 }
 
 /// A call that is not to be made now.
@@ -101,6 +105,14 @@ pub(crate) struct Closed {
     pub(crate) look_again: Duration,
     /// For an operator.
     pub(crate) reason: String,
+    /// Whether that is for the service's sake, and not because we have called it too often.
+    pub(crate) is_out_of_order: bool,
+}
+
+impl Closed {
+    fn out_of_order(key: &str, look_again: Duration, reason: String) -> Self {
+        Self { signal: signal(key), look_again, reason, is_out_of_order: true }
+    }
 }
 
 /// What a call's end tells of the service.
@@ -134,12 +146,16 @@ impl Breakers {
     /// Asks whether a call may be made. What the breakers are is asked of the database once a second; where it cannot tell, the call is made.
     pub(crate) async fn admit(&self, call: Call) -> Result<Pass, Closed> {
         let keys = call.keys();
-        let known = self.view.of(&self.pool, &keys).await;
+        let mut known = self.view.of(&self.pool, &keys).await;
+        if known.iter().any(Known::is_open) {
+            // Who waits waits for long, and the signal of a reset that has come meanwhile does not come again.
+            known = self.view.now(&self.pool, &keys).await.unwrap_or(known);
+        }
         let open: Vec<&Known> = known.iter().filter(|known| known.is_open()).collect();
         if let Some(closed) = self.closed(&open) {
             return Err(closed);
         }
-        let pass = Pass { call, keys, probe: None };
+        let pass = Pass { call, keys, probe: None, is_paid: false };
         let Some(&first) = open.first() else { return self.within_budget(pass) };
         let due: Vec<String> = open.iter().map(|known| known.key.clone()).collect();
         let time = PROBE.max(call.limit.saturating_add(PROBE_MARGIN));
@@ -171,7 +187,7 @@ impl Breakers {
                 tripped.reason,
                 tripped.key
             );
-            return Some(Closed { signal: signal(&tripped.key), look_again, reason });
+            return Some(Closed::out_of_order(&tripped.key, look_again, reason));
         }
         let last = open.iter().max_by_key(|known| known.closed_for)?;
         if last.closed_for > Duration::ZERO {
@@ -187,7 +203,7 @@ impl Breakers {
             "{text}; no attempt is spent, one call tries it in {}s, then the others follow (`autopilot breakers show {key}`)",
             closed_for.as_secs() + 1
         );
-        Closed { signal: signal(key), look_again, reason }
+        Closed::out_of_order(key, look_again, reason)
     }
 
     fn tried_by_another(known: &Known) -> Closed {
@@ -197,26 +213,30 @@ impl Breakers {
             known.text(),
             known.key
         );
-        Closed { signal: signal(&known.key), look_again, reason }
+        Closed::out_of_order(&known.key, look_again, reason)
     }
 
     /// A call that was made before may be made again only while retries to the service are left.
     fn within_budget(&self, pass: Pass) -> Result<Pass, Closed> {
         let service = pass.call.service;
-        if pass.call.begun == 0 || self.budgets.spend(service) {
+        if !pass.call.is_retry {
             return Ok(pass);
+        }
+        if self.budgets.spend(service) {
+            return Ok(Pass { is_paid: true, ..pass });
         }
         let look_again = NEXT_LOOK.mul_f64(0.5 + random());
         let reason = format!(
             "this process has spent its retries to {service} (breakers.retries: {}); every second and every tenth answered call gives one back",
             self.policy.retries
         );
-        Err(Closed { signal: signal(&key(service, None)), look_again, reason })
+        let signal = signal(&key(service, None));
+        Err(Closed { signal, look_again, reason, is_out_of_order: false })
     }
 
     /// Says how a call ended. What comes of an outage, and nothing of anything else.
     pub(crate) async fn settle(&self, pass: Pass, standing: Standing) -> Option<Verdict> {
-        let Pass { call, keys, probe } = pass;
+        let Pass { call, keys, probe, is_paid } = pass;
         match standing {
             Standing::There => {
                 self.budgets.earn(call.service);
@@ -228,6 +248,9 @@ impl Breakers {
                 None
             }
             Standing::Unknown => {
+                if is_paid {
+                    self.budgets.give_back(call.service);
+                }
                 if let Some(probe) = probe {
                     let written = store::give_back(&self.pool, &keys, probe).await;
                     self.told(written, call.service);
@@ -250,7 +273,7 @@ impl Breakers {
             }
         };
         let Some(last) = open.iter().max_by_key(|open| open.known.closed_for) else {
-            return if call.begun < FREE_STARTS {
+            return if call.outages < FREE_OUTAGES.max(self.policy.failures) {
                 Verdict::Again { signal: signal(&key(call.service, None)) }
             } else {
                 Verdict::Counts

@@ -21,6 +21,7 @@
 mod answer;
 mod at;
 pub(crate) mod boundary;
+mod call_notes;
 mod checkpoint;
 mod children;
 mod guard;
@@ -34,6 +35,7 @@ mod wait;
 mod world;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -50,6 +52,7 @@ use crate::job::Planned;
 use crate::lease::Claim;
 use crate::retry::Retry;
 pub(crate) use answer::TOLD;
+use call_notes::CallNotes;
 pub(crate) use checkpoint::place;
 use checkpoint::{Begun, Checkpoint, Current, programming_error};
 pub(crate) use perform::refused;
@@ -83,6 +86,8 @@ pub struct Run<'a, A> {
     /// What few attempts write beside. Failures and children go out with the next write, the rest with the end.
     extras: Option<Box<Extras>>,
     current: Option<Current>,
+    /// What its code learns of whom it calls.
+    calls: Arc<CallNotes>,
     degraded: bool,
     waiting: bool,
     when_ended: Option<WhenEnded<A>>,

@@ -1,6 +1,7 @@
 //! P7: a service that is out of order is not called, and burns nobody's attempts.
 
 mod command_line;
+mod counted;
 mod operators;
 mod probes;
 mod promises;

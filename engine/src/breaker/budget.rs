@@ -41,6 +41,11 @@ impl Budgets {
             >= 1.0
     }
 
+    /// A retry was not made after all.
+    pub(super) fn give_back(&self, service: &'static str) {
+        self.change(service, Instant::now(), |left| left + 1.0);
+    }
+
     /// A call was answered.
     pub(super) fn earn(&self, service: &'static str) {
         self.change(service, Instant::now(), |left| left + ANSWERED);

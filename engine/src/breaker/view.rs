@@ -44,7 +44,7 @@ impl Known {
     }
 }
 
-/// What was read, and when.
+/// What was read, and when it was asked for.
 #[derive(Debug)]
 pub(super) struct View {
     refresh: Duration,
@@ -73,18 +73,44 @@ impl View {
         if let Some(found) = self.fresh(keys) {
             return found;
         }
+        let found = self.read(pool, keys).await;
+        if found.is_none() {
+            tracing::warn!("calls are made as if no breaker were open");
+        }
+        found.unwrap_or_default()
+    }
+
+    /// The same, read after this was asked for: whoever is about to wait because of it must not miss an operator's reset. None where
+    /// it could not be read.
+    pub(super) async fn now(&self, pool: &PgPool, keys: &[String]) -> Option<Vec<Known>> {
+        let asked = Instant::now();
+        let _reading = self.reading.lock().await;
+        if let Some(found) = self.since(asked, keys) {
+            return Some(found);
+        }
+        self.read(pool, keys).await
+    }
+
+    async fn read(&self, pool: &PgPool, keys: &[String]) -> Option<Vec<Known>> {
+        let at = Instant::now();
         match load(pool).await {
             Ok(breakers) => {
-                let read = Read { at: Instant::now(), breakers };
+                let read = Read { at, breakers };
                 let found = read.of(keys, Instant::now());
                 *self.read.lock().unwrap_or_else(PoisonError::into_inner) = Some(read);
-                found
+                Some(found)
             }
             Err(error) => {
-                tracing::warn!(%error, "the breakers could not be read; calls are made as if none were open");
-                Vec::new()
+                tracing::warn!(%error, "the breakers could not be read");
+                None
             }
         }
+    }
+
+    fn since(&self, asked: Instant, keys: &[String]) -> Option<Vec<Known>> {
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = read.as_ref().filter(|read| read.at >= asked)?;
+        Some(read.of(keys, Instant::now()))
     }
 
     fn fresh(&self, keys: &[String]) -> Option<Vec<Known>> {

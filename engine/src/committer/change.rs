@@ -148,8 +148,10 @@ pub(crate) enum Mark {
 pub(crate) struct StepWrite {
     pub(crate) name: Cow<'static, str>,
     pub(crate) state: StepState,
-    /// How often it was begun.
+    /// How often it was begun, without those times that ended in waiting.
     pub(crate) starts: i32,
+    /// How often it met an outage that cost nothing.
+    pub(crate) outages: i32,
     /// How long it took, by the local clock.
     pub(crate) took: Duration,
     /// JSON.
@@ -165,6 +167,7 @@ impl StepWrite {
             name: name.into(),
             state,
             starts: 1,
+            outages: 0,
             took: Duration::ZERO,
             output: None,
             sealed: None,

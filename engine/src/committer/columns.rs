@@ -140,6 +140,7 @@ pub(super) struct Steps<'c> {
     pub(super) events: Vec<Option<&'c str>>,
     pub(super) delays: Vec<Option<f64>>,
     pub(super) took: Vec<f64>,
+    pub(super) outages: Vec<i32>,
     /// It stops waiting when that time is over.
     pub(super) ends: Vec<bool>,
 }
@@ -173,6 +174,7 @@ impl<'c> Steps<'c> {
         self.states.push(StepState::name(step.state));
         self.tokens.push(claim.token);
         self.starts.push(step.starts);
+        self.outages.push(step.outages);
         self.outputs.push(step.output.as_deref());
         self.sealed.push(step.sealed.as_deref());
         self.details.push(step.detail.as_deref());

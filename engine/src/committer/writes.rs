@@ -61,6 +61,7 @@ async fn save_steps(conn: &mut PgConnection, changes: &[&Change]) -> Result<(), 
         &rows.delays as &[Option<f64>],
         &rows.took,
         &rows.ends,
+        &rows.outages,
     )
     .execute(conn)
     .await?;

@@ -110,6 +110,9 @@ pub(crate) async fn beat(
         serde_json::json!(lease.strains.of_late())
     );
     let Some(beat) = beat.fetch_optional(&mut *conn).await? else { return Ok(false) };
+    // After an outage of the database nobody has been heard, and some have not come back yet: whoever was away himself for
+    // more than half of his lease tells nobody dead by this beat. The next one can.
+    let was_away = lease.remaining() < lease.length / 2;
     lease.confirm(sent);
     lease.strains.took(sent.elapsed());
     // L10: their jobs were cancelled or taken over.
@@ -117,8 +120,44 @@ pub(crate) async fn beat(
     for claim in places.filter_map(|place| held.get(place)) {
         lease.lose(*claim);
     }
-    if beat.somebody_died {
+    if beat.somebody_died && !was_away {
         somebody_died.notify_one();
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MIGRATOR;
+    use crate::ids::WorkerId;
+    use crate::strain::Strains;
+    use crate::testing::TestDatabase;
+
+    #[tokio::test]
+    async fn who_was_away_himself_tells_nobody_dead_by_his_first_beat() {
+        let database = TestDatabase::create(&[&MIGRATOR]).await;
+        let length = Duration::from_secs(10);
+        let away = Instant::now().checked_sub(Duration::from_secs(11)).unwrap();
+        let lease = Lease::new(length, away, Strains::default());
+        for worker in [lease.worker, WorkerId::now_v7()] {
+            sqlx::query(
+                "INSERT INTO engine.worker (id, host, pid, version, kinds, queues, schedules, lease, seen)
+                 VALUES ($1, 'here', 1, '1', '{}', '{}', '{}', interval '10 seconds', engine.clock() - interval '11 seconds')",
+            )
+            .bind(worker.uuid())
+            .execute(database.pool())
+            .await
+            .unwrap();
+        }
+        let options = database.pool().connect_options();
+        let (mut connection, told) = (None, Notify::new());
+        for is_told in [false, true] {
+            assert!(beat(&options, &mut connection, &lease, &told).await.unwrap());
+            let permit = tokio::time::timeout(Duration::ZERO, told.notified()).await;
+            assert_eq!(permit.is_ok(), is_told);
+        }
+        drop(connection);
+        database.close().await;
+    }
 }

@@ -212,6 +212,19 @@ pub async fn show(
     Ok((found, log))
 }
 
+/// Of a workspace's own: the breaker of the service as a whole, where that is open, for then nobody calls it whatever the workspace's own says.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn whole_of(pool: &PgPool, guarded: &Guarded) -> Result<Option<Breaker>, OpsError> {
+    if guarded.workspace.is_none() {
+        return Ok(None);
+    }
+    let whole = Guarded { workspace: None, ..guarded.clone() };
+    let (found, _log) = show(pool, &whole).await?;
+    Ok(found.filter(|breaker| breaker.state.is_open()))
+}
+
 /// Stops the calls from now on, until [`reset`]: every process heeds it within a second. Steps that come to them wait and spend no attempt; calls
 /// under way are finished. Written down with who and why.
 ///
@@ -240,11 +253,12 @@ pub async fn reset(
     let note = note(who, why)?;
     let key = guarded.key();
     let mut tx = pool.begin().await?;
+    // In the order in which whoever tells of a call locks: its job, then the breaker.
+    let woken = signal(&mut tx, &breaker::signal(&key)).await?;
     let gone = sqlx::query_file!("sql/breaker/reset.sql", key, note).execute(&mut *tx).await?;
     if gone.rows_affected() == 0 {
         return Ok(None);
     }
-    let woken = signal(&mut tx, &breaker::signal(&key)).await?;
     tx.commit().await?;
     Ok(Some(woken))
 }

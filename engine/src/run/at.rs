@@ -9,6 +9,7 @@ use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
 use super::Run;
+use super::call_notes::CallNotes;
 use crate::breaker::Breakers;
 use crate::committer::{Change, fence};
 use crate::config::CALL_MARGIN;
@@ -49,14 +50,17 @@ pub struct At<'r, A> {
     step: &'static str,
     /// When it was said last how far the step has come.
     said: Mutex<Option<Instant>>,
+    pub(super) calls: Arc<CallNotes>,
     pub(super) call_timeout: Duration,
 }
 
 /// How a step may be done again.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Again {
-    /// How often it was begun before.
-    pub(super) begun: u32,
+    /// It was begun before, and did not end in waiting for somebody else.
+    pub(super) is_retry: bool,
+    /// How often it has met an outage that cost nothing.
+    pub(super) outages: u32,
     /// The run's policy.
     pub(super) retry: Retry,
     /// It may be done again whatever came of it.
@@ -79,13 +83,15 @@ impl<'r, A> At<'r, A> {
             again: run.again(),
             step,
             said: Mutex::default(),
+            calls: Arc::clone(&run.calls),
             call_timeout: run.world.call_timeout,
         }
     }
 
     /// The same place once more, for a lookup.
     pub(super) fn again(&self) -> Self {
-        Self { key: self.key.clone(), said: Mutex::default(), ..*self }
+        let (key, calls) = (self.key.clone(), Arc::clone(&self.calls));
+        Self { key, said: Mutex::default(), calls, ..*self }
     }
 
     /// Waits until the lease outlasts a call, as before the step's first call (L3). A step that makes several calls
@@ -111,6 +117,12 @@ impl<'r, A> At<'r, A> {
         let mut tx = self.pool.begin().await?;
         let owned = fence(&mut tx, self.lease.worker, &[&Change::of(self.claim)]).await?;
         if owned.contains(&self.claim) { Ok(tx) } else { Err(Stop::Lost) }
+    }
+
+    /// Says that the step ends without having asked anybody: its end tells nothing of whether whom it
+    /// [calls](super::Step::calls) is in order.
+    pub fn asked_nobody(&self) {
+        self.calls.note_nobody();
     }
 
     /// Says how far a long step has come, for who watches the run: kept beside the step, once a second at most; what comes sooner

@@ -15,8 +15,10 @@ use crate::secrets::{Place, no_keyring};
 #[derive(Debug, Clone)]
 pub(super) struct Checkpoint {
     pub(super) state: StepState,
-    /// How often it was begun.
+    /// How often it was begun, without those times that ended in waiting.
     pub(super) starts: i32,
+    /// How often it met an outage that cost nothing.
+    pub(super) outages: i32,
     /// Its waking time has come.
     pub(super) due: bool,
     /// It has waited as long as it was to.
@@ -29,10 +31,11 @@ pub(super) struct Checkpoint {
 
 impl Checkpoint {
     /// Of a step that was begun and whose end is not known.
-    fn begun(starts: i32) -> Self {
+    fn begun(starts: i32, outages: i32) -> Self {
         Self {
             state: StepState::Started,
             starts,
+            outages,
             due: false,
             over: false,
             output: "null".to_owned(),
@@ -53,6 +56,7 @@ pub(super) struct Begun {
 pub(super) struct Current {
     pub(super) name: &'static str,
     pub(super) starts: i32,
+    pub(super) outages: i32,
     pub(super) since: Instant,
     pub(super) promise: Promise,
     /// It was begun before, and its end is not known.
@@ -78,14 +82,15 @@ impl<A> Run<'_, A> {
         let foreseen = self.foreseen.take() == Some(step);
         let again = self.was_begun(step);
         let before = self.begun.take();
+        let outages = self.outages(step);
         let mut starts = self.checkpoints.get(step).map_or(0, |checkpoint| checkpoint.starts);
         match before {
             Some(begun) if begun.step == step => starts = starts.max(begun.starts),
             Some(begun) if self.was_begun_there(&begun) => {
                 let mut left = StepWrite::new(begun.step.clone(), StepState::Started);
-                left.starts = begun.starts;
+                (left.starts, left.outages) = (begun.starts, self.outages(&begun.step));
+                let checkpoint = Checkpoint::begun(left.starts, left.outages);
                 self.pending.push(left);
-                let checkpoint = Checkpoint::begun(begun.starts);
                 self.checkpoints.insert(begun.step.into_owned(), checkpoint);
             }
             Some(_) | None => {}
@@ -93,7 +98,14 @@ impl<A> Run<'_, A> {
         let starts = starts + 1;
         self.begun = Some(Begun { step: step.into(), starts });
         self.mark = if foreseen { Mark::Keep } else { Mark::Begin { step, starts } };
-        self.current = Some(Current { name: step, starts, since: Instant::now(), promise, again });
+        let since = Instant::now();
+        self.current = Some(Current { name: step, starts, outages, since, promise, again });
+        self.calls.clear();
+    }
+
+    /// How often a step has met an outage that cost nothing.
+    pub(super) fn outages(&self, step: &str) -> i32 {
+        self.checkpoints.get(step).map_or(0, |checkpoint| checkpoint.outages)
     }
 
     /// Whether what the job's row tells of a begun step is news: no checkpoint says that it is done.
@@ -113,6 +125,13 @@ impl<A> Run<'_, A> {
 
     /// Notes that the step under way waits; the job's row goes on to say that it was begun, and how that ended is not known.
     pub(super) fn pause(&mut self, record: StepWrite) {
+        if let (Some(begun), Some(current)) = (&mut self.begun, self.current)
+            && begun.step == current.name
+            && begun.starts > record.starts
+        {
+            begun.starts = record.starts;
+            self.mark = Mark::Begin { step: current.name, starts: record.starts };
+        }
         self.pending.push(record);
         self.current = None;
     }
@@ -148,7 +167,7 @@ impl<A> Run<'_, A> {
     pub(super) fn ended(&self, state: StepState, step: &'static str) -> StepWrite {
         let mut write = StepWrite::new(step, state);
         if let Some(current) = self.current.filter(|current| current.name == step) {
-            write.starts = current.starts;
+            (write.starts, write.outages) = (current.starts, current.outages);
             write.took = current.since.elapsed();
         }
         write

@@ -37,7 +37,8 @@ impl<A> At<'_, A> {
             workspace: self.workspace,
             claim: self.claim,
             limit: self.call_timeout,
-            begun: self.again.begun,
+            is_retry: self.again.is_retry,
+            outages: self.again.outages,
         };
         let pass = self.breakers.admit(to).await.map_err(|closed| Stop::Waiting(closed.into()))?;
         let result = call.await;
@@ -47,11 +48,14 @@ impl<A> At<'_, A> {
                 if self.again.repeats || failure.effect == Effect::None =>
             {
                 let pause = || {
-                    let Again { begun, retry, .. } = self.again;
-                    retry.pause(failure.class, begun.saturating_add(1), retry::random())
+                    let Again { outages, retry, .. } = self.again;
+                    retry.pause(failure.class, outages.saturating_add(1), retry::random())
                 };
                 match verdict.wait(&failure, pause) {
-                    Some(wait) => Err(Stop::Waiting(wait)),
+                    Some(wait) => {
+                        self.calls.note_outage();
+                        Err(Stop::Waiting(wait))
+                    }
                     None => Err(Stop::Failed(failure)),
                 }
             }
@@ -84,7 +88,8 @@ impl<A> Run<'_, A> {
     pub(super) fn again(&self) -> Again {
         let current = self.current.as_ref();
         Again {
-            begun: current.map_or(0, |current| current.starts.unsigned_abs().saturating_sub(1)),
+            is_retry: current.is_some_and(|current| current.starts > 1 || current.outages > 0),
+            outages: current.map_or(0, |current| current.outages.unsigned_abs()),
             retry: self.retry,
             repeats: current.is_some_and(|current| current.promise == Promise::AtLeastOnce),
         }
@@ -95,13 +100,15 @@ impl<A> Run<'_, A> {
         let Some(service) = step.service else { return Ok(None) };
         let known = self.checkpoints.get(step.name).map_or(0, |checkpoint| checkpoint.starts);
         let begun = self.begun.as_ref().filter(|begun| begun.step == step.name);
-        let begun = begun.map_or(known, |begun| begun.starts.max(known));
+        let starts = begun.map_or(known, |begun| begun.starts.max(known));
+        let outages = self.outages(step.name);
         let call = Call {
             service,
             workspace: self.workspace,
             claim: self.claim,
             limit: self.limit(step),
-            begun: begun.unsigned_abs(),
+            is_retry: starts > 0 || outages > 0,
+            outages: outages.unsigned_abs(),
         };
         self.world.breakers.admit(call).await.map(Some)
     }
@@ -121,7 +128,8 @@ impl<A> Run<'_, A> {
         weight: Weight,
         closed: Closed,
     ) -> Result<Outcome<T>> {
-        if weight == Weight::Optional {
+        // It is left out where that is out of order, not where we have called too often.
+        if weight == Weight::Optional && closed.is_out_of_order {
             self.degraded = true;
             self.note(StepWrite::new(step.name, StepState::Skipped).detail(closed.reason));
             return Ok(Outcome::Skipped);
@@ -129,6 +137,7 @@ impl<A> Run<'_, A> {
         let mut waiting = StepWrite::new(step.name, StepState::Waiting).detail(closed.reason);
         let known = self.checkpoints.get(step.name);
         waiting.starts = known.map_or(0, |checkpoint| checkpoint.starts);
+        waiting.outages = known.map_or(0, |checkpoint| checkpoint.outages);
         if known.is_some_and(|checkpoint| checkpoint.state == StepState::Started) {
             // That it was begun stands in the record which is about to be written over: from now on the job's row says so.
             self.begin(step.name, promise);
@@ -152,6 +161,7 @@ impl<A> Run<'_, A> {
         let Some(pass) = pass else { return result };
         let standing = match &result {
             Err(_elapsed) => Standing::Outage("it did not answer in time".to_owned()),
+            Ok(Ok(_)) if self.calls.asked_nobody() => Standing::Unknown,
             Ok(result) => standing(result),
         };
         let Some(verdict) = self.world.breakers.settle(pass, standing).await else { return result };
@@ -162,8 +172,8 @@ impl<A> Run<'_, A> {
         if promise == Promise::AtMostOnce && failure.effect != Effect::None {
             return Ok(Err(Stop::Failed(failure)));
         }
-        let starts = self.current.map_or(1, |current| current.starts.unsigned_abs());
-        let pause = || self.retry.pause(failure.class, starts, retry::random());
+        let outages = self.current.map_or(0, |current| current.outages.unsigned_abs());
+        let pause = || self.retry.pause(failure.class, outages.saturating_add(1), retry::random());
         let is_open = matches!(verdict, Verdict::Open(_));
         let Some(wait) = verdict.wait(&failure, pause) else {
             return Ok(Err(Stop::Failed(failure)));
@@ -181,6 +191,7 @@ impl<A> Run<'_, A> {
             self.degraded = true;
             return Ok(Err(Stop::Skipped { reason: wait.reason }));
         }
+        self.calls.note_outage();
         Ok(Err(Stop::Waiting(wait)))
     }
 }

@@ -160,6 +160,9 @@ impl<'a, A> Run<'a, A> {
                 check_key(&wait.event)
                     .map_err(|problem| programming_error("event_key", problem))?;
                 let mut waiting = self.ended(StepState::Waiting, step.name).detail(wait.reason);
+                // What waits was not begun in vain, and an outage is counted by itself.
+                waiting.starts = (waiting.starts - 1).max(0);
+                waiting.outages += i32::from(self.calls.met_outage());
                 let event = signal_name(&wait.event);
                 waiting.wake = Some(Wake::On { event, look_again: wait.look_again });
                 if self.is_open() {
@@ -223,7 +226,7 @@ impl<'a, A> Run<'a, A> {
         retry.delay(failure.class, attempt, 0.0).is_some()
     }
 
-    /// The step's own policy, and how often it was begun.
+    /// The step's own policy, and how often it was begun, without those times that ended in waiting.
     fn own_retry(&self, step: &Step) -> Option<(Retry, u32)> {
         let undoes = self.undoing.is_some().then_some(self.retry);
         let starts = self.current.map_or(1, |current| current.starts.unsigned_abs());

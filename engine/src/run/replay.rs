@@ -119,8 +119,8 @@ mod listening {
             for step in &history.steps {
                 let state = state_of(&step.name, &step.state)?;
                 let (starts, output) = (step.starts, step.output.to_string());
-                let checkpoint =
-                    Checkpoint { state, starts, due: false, over: false, output, told: false };
+                let (due, over, told) = (false, false, false);
+                let checkpoint = Checkpoint { state, starts, outages: 0, due, over, output, told };
                 checkpoints.insert(step.name.clone(), checkpoint);
             }
             self.take_up(checkpoints, retired)

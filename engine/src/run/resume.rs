@@ -1,6 +1,7 @@
 //! Taking a run up: what the claim tells, and what earlier attempts left behind.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use sqlx::PgPool;
 
@@ -42,6 +43,7 @@ impl<'a, A> Run<'a, A> {
             pending: Vec::new(),
             extras: None,
             current: None,
+            calls: Arc::default(),
             degraded: false,
             waiting: false,
             when_ended: None,
@@ -134,8 +136,9 @@ async fn load(
             }
         };
         let told = state == StepState::Started && row.detail.as_deref() == Some(TOLD);
-        let (starts, due, over) = (row.starts, row.due, row.over);
-        checkpoints.insert(row.name, Checkpoint { state, starts, due, over, output, told });
+        let (starts, outages, due, over) = (row.starts, row.outages, row.due, row.over);
+        let checkpoint = Checkpoint { state, starts, outages, due, over, output, told };
+        checkpoints.insert(row.name, checkpoint);
     }
     Ok(checkpoints)
 }

@@ -35,7 +35,8 @@ impl<A> Run<'_, A> {
         }
         self.begins(step.name)?;
         let (since, promise) = (Instant::now(), Promise::AtLeastOnce);
-        self.current = Some(Current { name: step.name, starts: 1, since, promise, again: false });
+        let (name, starts, outages, again) = (step.name, 1, 0, false);
+        self.current = Some(Current { name, starts, outages, since, promise, again });
         self.world.reach(Boundary::BeforeStarted, Some(step.name)).await;
         let mut tx = self.world.pool.begin().await?;
         let worker = self.world.lease.worker;

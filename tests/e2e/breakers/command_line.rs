@@ -55,6 +55,27 @@ async fn breakers_are_tripped_shown_and_reset_by_name() {
             assert!(said.contains(part), "{part}: {said}");
         }
     }
+    say(&world.url(), "breakers|trip|twilio|--reason|maintenance").await;
+    let other = "twilio/0192a1b2-c3d4-7e8f-8a9b-0c1d2e3f4a5c";
+    for line in [
+        format!("show|{other}"),
+        format!("reset|{other}|--reason|x"),
+        format!("reset|{own}|--reason|x"),
+    ] {
+        let (_, said, complaint) = say(&world.url(), &format!("breakers|{line}")).await;
+        let said = said + &complaint;
+        assert!(
+            said.contains("twilio is not called for anybody (command line: maintenance"),
+            "{line}: {said}"
+        );
+        assert!(
+            !said.contains("called as ever") && !said.contains("called again"),
+            "{line}: {said}"
+        );
+    }
+    for line in [format!("trip|{own}"), "reset|twilio".to_owned()] {
+        say(&world.url(), &format!("breakers|{line}|--reason|maintenance")).await;
+    }
     for (line, expected, told) in [
         ("breakers|trip|stripe", 2, "--reason"),
         ("breakers|trip|sms|--reason|x", 2, "it is stripe, twilio, whatsapp, openai, smtp"),

@@ -31,8 +31,9 @@ pub(crate) async fn run(
         }
         Breakers::Show { breaker } => {
             let (found, log) = breakers::show(&pool, &breaker).await?;
-            let value = json!({ "breaker": found, "log": log });
-            console.show(&value, || shown(&breaker, found.as_ref(), &log))?;
+            let everybody = breakers::whole_of(&pool, &breaker).await?;
+            let value = json!({ "breaker": found, "log": log, "everybody": everybody });
+            console.show(&value, || shown(&breaker, found.as_ref(), everybody.as_ref(), &log))?;
         }
         Breakers::Trip(change) => {
             breakers::trip(&pool, &change.breaker, &who(), &change.reason).await?;
@@ -48,15 +49,24 @@ pub(crate) async fn run(
         Breakers::Reset(change) => {
             let name = &change.breaker;
             let woken = breakers::reset(&pool, &change.breaker, &who(), &change.reason).await?;
+            let everybody = breakers::whole_of(&pool, name).await?;
             let Some(woken) = woken else {
-                let message = format!(
-                    "{name} is called as ever: its breaker is closed; `autopilot breakers list` shows which are not"
-                );
-                return Err(Fail::new(Exit::NotFound, message));
+                let closed = match &everybody {
+                    Some(whole) => {
+                        format!("{name}: its own breaker is closed; {}", still_open(whole))
+                    }
+                    None => format!(
+                        "{name} is called as ever: its breaker is closed; `autopilot breakers list` shows which are not"
+                    ),
+                };
+                return Err(Fail::new(Exit::NotFound, closed));
             };
-            let value = json!({ "reset": change.breaker, "woken": woken });
-            console.show(&value, || {
-                vec![format!("{name} is called again; {woken} steps that waited go on")]
+            let value = json!({ "reset": change.breaker, "woken": woken, "everybody": everybody });
+            console.show(&value, || match &everybody {
+                Some(whole) => {
+                    vec![format!("{name}: its own breaker is closed now; {}", still_open(whole))]
+                }
+                None => vec![format!("{name} is called again; {woken} steps that waited go on")],
             })?;
         }
     }
@@ -111,7 +121,20 @@ fn next(breaker: &Breaker) -> String {
     }
 }
 
-fn shown(guarded: &Guarded, found: Option<&Breaker>, log: &[Transition]) -> Vec<String> {
+/// What holds a workspace back that has no open breaker of its own.
+fn still_open(whole: &Breaker) -> String {
+    format!(
+        "but {0} is not called for anybody ({1}): `autopilot breakers show {0}`",
+        whole.key, whole.reason
+    )
+}
+
+fn shown(
+    guarded: &Guarded,
+    found: Option<&Breaker>,
+    everybody: Option<&Breaker>,
+    log: &[Transition],
+) -> Vec<String> {
     let mut lines = match found {
         Some(breaker) => {
             let about = match breaker.workspace {
@@ -127,8 +150,10 @@ fn shown(guarded: &Guarded, found: Option<&Breaker>, log: &[Transition]) -> Vec<
                 format!("next     {}", next(breaker)),
             ]
         }
+        None if everybody.is_some() => vec![format!("{guarded}: closed")],
         None => vec![format!("{guarded}: closed, it is called as ever")],
     };
+    lines.extend(everybody.map(still_open));
     if !log.is_empty() {
         lines.push(String::new());
         let rows = log.iter().map(|log| [utc(log.happened_at), log.what.clone(), log.note.clone()]);

@@ -46,7 +46,7 @@ pub(super) async fn reset(
         Some(woken) => Ok(Json(json!({ "reset": breaker, "woken": woken }))),
         None => Err(Problem::new(
             StatusCode::NOT_FOUND,
-            format!("The breaker of {} is closed: there is nothing to reset.", breaker.service),
+            format!("The breaker {breaker} is closed: there is nothing to reset."),
         )
         .kind("urn:autopilot:breaker-closed", "Closed already")
         .action("GET /api/autopilot/breakers")),
