@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use autopilot_engine::ops::breakers::{self, Guarded};
 use autopilot_engine::ops::{self, Resolution};
 use autopilot_engine::testing::Place;
 use autopilot_engine::{JobId, NewJob};
@@ -232,6 +233,48 @@ async fn who_wants_nothing_and_who_has_not_written_for_a_day_gets_nothing() {
         assert_eq!(studio.world.texts(&row).await, [expected], "{what}");
         // The next one is another member.
         studio.world.execute("UPDATE studio.contact SET wa_id = wa_id || '0' || extract(epoch FROM clock_timestamp())::text").await;
+    }
+    studio.finish().await;
+}
+
+#[tokio::test]
+async fn who_writes_stop_while_a_message_waits_does_not_get_it() {
+    let studio = Studio::new().await;
+    let (world, whatsapp) = (&studio.world, Guarded::parse("whatsapp").unwrap());
+    breakers::trip(world.pool(), &whatsapp, "ada", "they announced maintenance").await.unwrap();
+    let message = message(&studio, template(), IfUnknown::Ask).await;
+    let job = submit(&studio, &message).await;
+    world.drain().await;
+    assert_eq!(
+        (world.standing(job).await.as_str(), state(&studio).await.as_str()),
+        ("ready", "intended false")
+    );
+    let mut tenant = Tenant::begin(world.pool(), studio.workspace).await.unwrap();
+    contacts::opted_out(&mut tenant, message.contact, Utc::now()).await.unwrap();
+    tenant.finish().await.unwrap();
+    breakers::reset(world.pool(), &whatsapp, "ada", "they are back").await.unwrap();
+    world.drain_all().await;
+    assert_eq!(world.standing(job).await, "completed");
+    assert_eq!(
+        (effects(&studio).await.len(), state(&studio).await.as_str()),
+        (0, "withheld false")
+    );
+    studio.finish().await;
+}
+
+#[tokio::test]
+async fn a_studio_whose_message_was_refused_is_not_the_one_that_is_answered() {
+    let studio = Studio::new().await;
+    let refused = json!({ "error": { "code": 131_049, "message": "not delivered, to keep the ecosystem healthy" } });
+    let fault = Fault::Status { status: 400, retry_after: None, body: Some(refused) };
+    let routes = "studio.route WHERE name = 'contact:491701234567'";
+    for (fault, known) in [(Some(fault), 0), (None, 1)] {
+        if let Some(fault) = fault {
+            studio.sandbox.faults().add(Rule::new(Provider::Whatsapp, fault).times(1));
+        }
+        submit(&studio, &message(&studio, template(), IfUnknown::Ask).await).await;
+        studio.world.drain_all().await;
+        assert_eq!(studio.world.count(routes).await, known);
     }
     studio.finish().await;
 }

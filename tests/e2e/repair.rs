@@ -1,6 +1,7 @@
 //! What providers say otherwise than we wrote down is found, mended where a provisioning mends it, and told where only a person can.
 
 mod outages;
+mod refused;
 mod sweeps;
 
 use std::time::Duration;

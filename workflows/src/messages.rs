@@ -148,6 +148,10 @@ impl SendMessage {
                 .action("set WHATSAPP_API_TOKEN, WHATSAPP_PHONE_NUMBER_ID and WHATSAPP_BUSINESS_ACCOUNT_ID, then `autopilot jobs retry`"),
             ));
         };
+        if let Some(why) = self.refused_by_now(&at).await? {
+            at.asked_nobody();
+            return Ok(Sent::Withheld { why: why.to_owned(), opted_out: false });
+        }
         let reference = messages::name(self.workspace, self.id);
         match line.client.send(to, &self.content, &reference).await {
             Ok(accepted) => Ok(Sent::Accepted(accepted)),
@@ -158,8 +162,23 @@ impl SendMessage {
         }
     }
 
+    /// Why it must not be sent any more: it may have waited for long since that was decided, and the member have written STOP meanwhile.
+    async fn refused_by_now(&self, at: &At<'_, App>) -> Result<Option<&'static str>> {
+        let mut tx = at.begin().await?;
+        let now = state::now(&mut tx).await?;
+        let mut tenant = Tenant::enter(&mut tx, self.workspace).await?;
+        let contact = contacts::get(&mut tenant, self.contact).await?;
+        tenant.finish().await?;
+        tx.commit().await?;
+        Ok(match contact {
+            Some(contact) => refusal(&contact, &self.content, now),
+            None => Some("the member is not known any more"),
+        })
+    }
+
     /// What is known of a message that may have been sent: its status tells, sooner or later. It is never sent again by itself.
     async fn look(&self, at: At<'_, App>) -> Result<Option<Sent>> {
+        at.asked_nobody();
         let mut tx = at.begin().await?;
         let now = state::now(&mut tx).await?;
         let mut tenant = Tenant::enter(&mut tx, self.workspace).await?;
@@ -199,28 +218,31 @@ impl SendMessage {
     async fn keep(&self, tx: &mut PgConnection, sent: &Sent, to: Recipient<'_>) -> Result {
         let now = state::now(&mut *tx).await?;
         let mut tenant = Tenant::enter(&mut *tx, self.workspace).await?;
-        let message_id = match sent {
+        let (message_id, has_reached) = match sent {
             Sent::Accepted(accepted) => {
                 let id = Some(accepted.message_id.as_str());
                 messages::come_to(&mut tenant, self.id, State::Accepted, id, None).await?;
-                id
+                (id, true)
             }
-            Sent::Seen => None,
+            Sent::Seen => (None, true),
             Sent::Withheld { why, opted_out } => {
                 let why: Value = json!({ "reason": why });
                 messages::come_to(&mut tenant, self.id, State::Withheld, None, Some(&why)).await?;
                 if *opted_out {
                     contacts::opted_out(&mut tenant, self.contact, now).await?;
                 }
-                None
+                (None, false)
             }
         };
         tenant.finish().await?;
         if let Some(id) = message_id {
             routes::put(&mut *tx, Name::Message(id), self.workspace).await?;
         }
-        let (Recipient::Number(whom) | Recipient::Person(whom)) = to;
-        routes::put(tx, Name::Contact(whom), self.workspace).await?;
+        // Whoever answers answers the studio that wrote last, and one whose message never went out did not write.
+        if has_reached {
+            let (Recipient::Number(whom) | Recipient::Person(whom)) = to;
+            routes::put(tx, Name::Contact(whom), self.workspace).await?;
+        }
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ use super::friendly_name;
 use crate::app::App;
 use crate::integrations::twilio::{AccountSid, AccountStatus, Subaccount, Twilio};
 use crate::state::provider::Provider;
-use crate::state::routes::{self, Name};
+use crate::state::routes;
 use crate::state::twilio_accounts::{self, ApiKey, TwilioAccount};
 use crate::tenancy::Tenant;
 
@@ -109,7 +109,8 @@ async fn keep(at: &At<'_, App>, vault: &Vault, account: Subaccount, api_key: Api
     twilio_accounts::upsert(&mut tenant, vault, &row).await?;
     tenant.finish().await?;
     // By it Twilio's callbacks find their studio, and the token that they are signed with.
-    routes::put(&mut tx, Name::Account(Provider::Twilio, &row.account_sid), at.workspace).await?;
+    let provider = Provider::Twilio;
+    routes::replace_account(&mut tx, provider, &row.account_sid, at.workspace).await?;
     tx.commit().await?;
     Ok(())
 }

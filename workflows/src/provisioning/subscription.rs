@@ -84,7 +84,10 @@ async fn read(at: &At<'_, App>, stripe: &Stripe, book: Book) -> Result<NowPaid> 
         let mut conn = at.pool.acquire().await?;
         workspaces::stripe_customer(&mut conn, at.workspace).await?
     };
-    let Some(customer) = customer else { return Ok(NowPaid::NoCustomer) };
+    let Some(customer) = customer else {
+        at.asked_nobody();
+        return Ok(NowPaid::NoCustomer);
+    };
     let found = stripe.subscriptions(&customer).await?;
     let Some(subscription) = best(&found).or(found.first()) else {
         return Ok(NowPaid::Nothing { customer });

@@ -58,7 +58,9 @@ pub(super) async fn conclude(
     let has_changed = health::put(&mut *conn, workspace, &told).await?;
     let has_ended_well = matches!(last, Last::Well | Last::None);
     let is_well = run.is_none() && has_ended_well && !told.iter().any(Seen::is_wrong);
-    workspaces::check_after_check(&mut *conn, workspace, is_well, has_changed, seen::SOON).await?;
+    // A provisioning that is repeated because it had failed changes what is seen by its own end: that is no news.
+    let is_news = has_changed && !(last == Last::SetAside && run.is_some());
+    workspaces::check_after_check(&mut *conn, workspace, is_well, is_news, seen::SOON).await?;
     Ok(())
 }
 
@@ -120,7 +122,11 @@ fn may_be_over(run: &RunView) -> bool {
 
 /// Why a new provisioning is to be started; nothing where none is.
 fn causes(asked: &Asked, last: Last) -> Vec<(Component, &str)> {
-    let needs_a_person = asked.found.iter().any(|found| found.mend == Mend::Person);
+    // A provisioning does without mail, so whatever is wrong with that keeps nothing else from being mended.
+    let needs_a_person = asked
+        .found
+        .iter()
+        .any(|found| found.mend == Mend::Person && found.seen.component != Component::Email);
     if !asked.may_provision || !last.may_repeat() || needs_a_person {
         return Vec::new();
     }

@@ -12,7 +12,10 @@ use crate::tenancy::Tenant;
 const PART: Component = Component::Email;
 
 pub(super) async fn ask(at: At<'_, App>) -> Result<Found> {
-    let Some(email) = at.app.email.as_ref() else { return Ok(Found::not_set_up(PART)) };
+    let Some(email) = at.app.email.as_ref() else {
+        at.asked_nobody();
+        return Ok(Found::not_set_up(PART));
+    };
     judged(PART, compare(&at, email).await)
 }
 

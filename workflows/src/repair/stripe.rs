@@ -19,6 +19,7 @@ pub(super) struct Payer {
 
 pub(super) async fn ask(at: At<'_, App>) -> Result<Payer> {
     let Some(stripe) = at.app.stripe.as_ref() else {
+        at.asked_nobody();
         return Ok(Payer { found: Found::not_set_up(Component::Stripe), may_provision: false });
     };
     let mut may_provision = false;
@@ -37,6 +38,8 @@ async fn compare(at: &At<'_, App>, stripe: &Stripe, may_provision: &mut bool) ->
         ),
         NowPaid::Subscription { id, status, entitlement } => match entitlement {
             Entitlement::Entitled | Entitlement::Grace => {
+                // A provisioning ends with this call: what is refused there is refused here.
+                stripe.ping().await?;
                 *may_provision = true;
                 Found::well(Component::Stripe, format!("subscription {id} is {status}"))
             }

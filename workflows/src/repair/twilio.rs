@@ -15,7 +15,10 @@ use crate::tenancy::Tenant;
 const PART: Component = Component::Twilio;
 
 pub(super) async fn ask(at: At<'_, App>) -> Result<Found> {
-    let Some(twilio) = at.app.twilio.as_ref() else { return Ok(Found::not_set_up(PART)) };
+    let Some(twilio) = at.app.twilio.as_ref() else {
+        at.asked_nobody();
+        return Ok(Found::not_set_up(PART));
+    };
     judged(PART, compare(&at, twilio).await)
 }
 

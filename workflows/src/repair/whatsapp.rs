@@ -17,7 +17,10 @@ const WARNING: TimeDelta = TimeDelta::days(14);
 const CRITICAL: TimeDelta = TimeDelta::days(3);
 
 pub(super) async fn ask(at: At<'_, App>) -> Result<Found> {
-    let Some(line) = at.app.whatsapp.as_ref() else { return Ok(Found::not_set_up(PART)) };
+    let Some(line) = at.app.whatsapp.as_ref() else {
+        at.asked_nobody();
+        return Ok(Found::not_set_up(PART));
+    };
     judged(PART, compare(&at, line).await)
 }
 

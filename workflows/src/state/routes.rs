@@ -98,6 +98,29 @@ pub async fn put(
     Ok(())
 }
 
+/// The workspace's account is this one from now on, and no other of that provider any more.
+///
+/// # Errors
+/// The database's.
+pub async fn replace_account(
+    conn: &mut PgConnection,
+    provider: Provider,
+    account: &str,
+    workspace: WorkspaceId,
+) -> Result<(), sqlx::Error> {
+    let name = Name::Account(provider, account);
+    sqlx::query!(
+        "DELETE FROM studio.route
+         WHERE provider = $1 AND workspace_id = $2 AND name <> $3 AND name > 'account:' AND name < 'account;'",
+        provider as Provider,
+        workspace.uuid(),
+        name.to_string()
+    )
+    .execute(&mut *conn)
+    .await?;
+    put(conn, name, workspace).await
+}
+
 /// At most `limit` accounts of a provider after this one, each with its workspace.
 ///
 /// # Errors

@@ -112,6 +112,12 @@ impl TwilioError {
         }
     }
 
+    /// Whether the account that was asked about is not there any more, or is closed or suspended (20404, 20005, 10001).
+    #[must_use]
+    pub const fn is_account_gone(&self) -> bool {
+        matches!(self, Self::Api { code: 20404 | 20005 | 10001, .. })
+    }
+
     /// Whether Twilio says that there is no such thing (20404).
     #[must_use]
     pub const fn is_not_found(&self) -> bool {
