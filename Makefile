@@ -80,7 +80,7 @@ storm: ## The long storm: kill -9 and SIGSTOP over 1,000 workflows. FENCE=off mu
 	@$(PRIVATE_PG) -- $(BIN)/storm --folder $(STATE)/storm --workflows $(or $(WORKFLOWS),1000) --fence $(or $(FENCE),on)
 
 outage: ## 1,000 studios while each provider is out of order for ten virtual minutes; 8 minutes. STUDIOS=1000 ONLY=stripe. BREAKERS=off must fail
-	@$(RELEASE) -p autopilot-postgres -p autopilot-tests --bin autopilot-postgres --bin outage
+	@$(RELEASE) -p autopilot-postgres -p autopilot -p autopilot-tests --bin autopilot-postgres --bin autopilot --bin outage
 	@env -u DATABASE_URL $(RELEASE_BIN)/autopilot-postgres run --ephemeral --state $(STATE) -- $(RELEASE_BIN)/outage --folder $(STATE)/outage --studios $(or $(STUDIOS),1000) --breakers $(or $(BREAKERS),on) $(if $(ONLY),--only $(ONLY))
 
 fuzz: ## Input that nobody meant, for everything that reads what others wrote; 5 minutes. CASES=20000, PROPTEST_RNG_SEED=n replays a run

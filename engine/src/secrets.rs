@@ -9,7 +9,8 @@
 //! ([`Vault::erase`]) destroys all that it sealed.
 //!
 //! Changing the key without downtime: 1. append the new pair to the keyring of every process; 2. put it first;
-//! 3. [`Vault::rewrap`]; 4. drop the old pair. A process that lacks a key which rows still need refuses to start.
+//! 3. [`Vault::rewrap`], `autopilot keys rewrap`; 4. drop the old pair. A process that lacks a key which rows still need
+//! refuses to start.
 
 mod cache;
 mod check;
@@ -23,12 +24,14 @@ mod place;
 mod rewrap;
 #[cfg(test)]
 mod tests;
+mod uses;
 mod vault;
 
 pub use error::VaultError;
 pub(crate) use error::no_keyring;
 pub use keyring::{Keyring, KeyringError};
 pub use place::Place;
+pub use uses::KeyUse;
 pub use vault::Vault;
 
 /// The version of every format here: of sealed values, of wrapped keys and of check values.

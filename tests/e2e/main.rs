@@ -29,6 +29,7 @@ mod in_order;
 mod inbound;
 mod inbox_cli;
 mod isolation;
+mod keys_cli;
 mod l01_claim;
 mod l02_fence;
 mod l03_before_a_call;

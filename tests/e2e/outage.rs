@@ -3,11 +3,13 @@
 use autopilot_sandbox::{Fault, Provider};
 use autopilot_tests::outage::{self, Plan, Report};
 
+use crate::storm::program;
+
 async fn outage_of(provider: Provider, fault: Fault, breakers: bool) -> Report {
     let folder = std::env::temp_dir()
         .join(format!("autopilot-outage-{}-{provider}-{breakers}", std::process::id()));
-    let plan =
-        Plan { provider, fault, studios: 12, processes: 2, breakers, folder: folder.clone() };
+    let (program, kept) = (program(), folder.clone());
+    let plan = Plan { provider, fault, studios: 12, processes: 2, breakers, program, folder: kept };
     let report = outage::run(plan).await;
     drop(std::fs::remove_dir_all(folder));
     report
@@ -45,9 +47,13 @@ async fn ten_minutes_without_a_model_spend_no_attempt() {
 async fn without_breakers_the_checker_sees_what_an_outage_does() {
     let report = outage_of(Provider::Openai, down(), false).await;
     let seen = report.violations().join("\n");
-    for part in
-        ["runs were set aside or attempted twice", "of 12 are done", "breaker opened 0 times"]
-    {
+    for part in [
+        "runs were set aside or attempted twice",
+        "of 12 are done",
+        "breaker opened 0 times",
+        "`breakers list` does not say \"openai\"",
+        "the health of all studios does not say \"is out of order and not called\"",
+    ] {
         assert!(seen.contains(part), "{part}: {seen}");
     }
 }

@@ -5,16 +5,17 @@
 
 mod reply;
 mod scene;
+mod told;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use autopilot_engine::ops::breakers::{self, Breaker};
 use autopilot_engine::testing::Process;
 use autopilot_sandbox::{Fault, Provider, Rule};
 use chrono::{DateTime, Utc};
 
 use scene::Scene;
+pub use told::Told;
 
 /// How long the provider is out of order.
 const OUTAGE: Duration = Duration::from_secs(600);
@@ -49,6 +50,8 @@ pub struct Plan {
     pub processes: usize,
     /// Whether steps are guarded by breakers; without them the checker must see it.
     pub breakers: bool,
+    /// The program, which is asked in the middle of it what is wrong.
+    pub program: PathBuf,
     /// Where the ledger goes.
     pub folder: PathBuf,
 }
@@ -68,8 +71,8 @@ pub struct Report {
     pub probes_a_minute: usize,
     /// Attempts that any run had spent when the outage ended.
     pub spent: i64,
-    /// What operators were shown of it.
-    pub shown: Option<Breaker>,
+    /// What a person was told who looked in the middle of it.
+    pub told: Told,
     /// From when the provider was back until all was done, by the database's clock.
     pub recovery: Duration,
     /// Runs that are whole.
@@ -106,7 +109,9 @@ impl Report {
             self.calls <= most,
             format!("{} calls while it was down, {most} at most", self.calls),
         );
-        check(self.shown.is_some(), "no operator was shown an open breaker".to_owned());
+        for what in self.told.missing(&plan.provider.to_string()) {
+            check(false, what);
+        }
         check(
             self.recovery <= DONE_WITHIN,
             format!("all was done {:?} after it was back", self.recovery),
@@ -129,6 +134,8 @@ pub async fn run(plan: Plan) -> Report {
     scene.begin(&plan).await;
     let fleet: Vec<Process> = (0..plan.processes).map(|_| scene.world.start()).collect();
     let began = scene.world.clock.now().await.expect("the clock is read");
+    scene.pass_until(began + OUTAGE / 2).await;
+    let told = scene.look(&plan).await;
     scene.pass_until(began + OUTAGE).await;
 
     let calls = scene.sandbox.traffic(plan.provider).calls - before;
@@ -136,10 +143,6 @@ pub async fn run(plan: Plan) -> Report {
         .world
         .value("SELECT coalesce(sum(attempt), 0)::bigint FROM engine.job WHERE state = 0")
         .await;
-    let shown =
-        breakers::list(scene.world.pool(), None, 10).await.expect("the breakers are listed");
-    let shown =
-        shown.into_iter().find(|breaker| breaker.state.is_open() && breaker.workspace.is_none());
     scene.sandbox.faults().clear();
     let back = scene.world.clock.now().await.expect("the clock is read");
     let ended = scene.pass_until_done(back + STUCK).await;
@@ -152,7 +155,7 @@ pub async fn run(plan: Plan) -> Report {
         opened: scene.log(&plan, "opened").await.len(),
         probes_a_minute: most_in_a_minute(&scene.log(&plan, "probed").await),
         spent,
-        shown,
+        told,
         recovery: (ended - back).to_std().unwrap_or_default(),
         done: scene.done(&plan).await,
         harmed: scene.harmed().await,

@@ -10,6 +10,7 @@ pub(crate) mod checker;
 mod environment;
 pub mod failover;
 pub(crate) mod fleet;
+mod left;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -24,6 +25,7 @@ use tokio::task::JoinSet;
 pub use checker::Verdict;
 pub use environment::Pace;
 use fleet::{Crew, Fleet};
+pub(crate) use left::left;
 
 /// After the last strike everything has ended within so long, or is stuck.
 pub const STUCK: Duration = Duration::from_secs(60);
@@ -77,6 +79,8 @@ pub struct Report {
     pub settled: Duration,
     /// Runs that had not ended by then, [`STUCK`] later.
     pub stuck: usize,
+    /// What was left of them.
+    pub left: Vec<String>,
     /// What the checker found.
     pub verdict: Verdict,
 }
@@ -93,7 +97,11 @@ impl Report {
     pub fn violations(&self) -> Vec<String> {
         let mut violations = self.verdict.violations();
         if self.stuck > 0 {
-            violations.push(format!("runs stuck {STUCK:?} after the last strike: {}", self.stuck));
+            let left = self.left.join("; ");
+            violations.push(format!(
+                "runs stuck {STUCK:?} after the last strike: {}: {left}",
+                self.stuck
+            ));
         }
         violations
     }
@@ -149,8 +157,20 @@ pub async fn run(plan: Plan) -> Report {
     let recovered = audit::recovered(database.pool()).await;
     let verdict = checker::check(database.pool(), &ledger, &studios).await;
     database.close().await;
-    let Blown { put_back, settled, stuck } = blown;
-    Report { plan, took, kills, pauses, put_back, refused, recovered, settled, stuck, verdict }
+    let Blown { put_back, settled, stuck, left } = blown;
+    Report {
+        plan,
+        took,
+        kills,
+        pauses,
+        put_back,
+        refused,
+        recovered,
+        settled,
+        stuck,
+        left,
+        verdict,
+    }
 }
 
 /// Slow answers keep calls under way when the kill comes; lost answers make every purchase doubtful now and then.
@@ -202,6 +222,7 @@ struct Blown {
     put_back: usize,
     settled: Duration,
     stuck: usize,
+    left: Vec<String>,
 }
 
 /// Kills and pauses until few runs are left, and then waits for those.
@@ -220,7 +241,8 @@ async fn blow(fleet: &mut Fleet, pool: &PgPool, plan: &Plan, started: Instant) -
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let (settled, stuck) = (calm.elapsed(), open(pool, plan.workflows).await);
-    Blown { put_back, settled, stuck }
+    let left = if stuck == 0 { Vec::new() } else { left(pool).await };
+    Blown { put_back, settled, stuck, left }
 }
 
 /// Runs without an end, and jobs, whichever are more.

@@ -5,6 +5,7 @@ mod endpoints;
 mod health;
 mod inbox;
 mod jobs;
+mod keys;
 mod queue;
 mod repairs;
 mod retention;
@@ -21,6 +22,7 @@ pub(crate) use endpoints::{Add as AddEndpoint, Endpoints, OneEndpoint, WhichDeli
 pub(crate) use health::Health;
 pub(crate) use inbox::{EventArg, Inbox, Replay};
 pub(crate) use jobs::{Fork, Jobs, List, Resolve, Runs};
+pub(crate) use keys::Keys;
 pub(crate) use queue::{CancelAll, Pauses, RetryAll, Schedules, Search, Weights, Which};
 pub(crate) use repairs::Repairs;
 pub(crate) use retention::Retention;
@@ -92,6 +94,9 @@ pub(crate) enum Command {
     /// Received webhooks: see those that nobody could be given, handle them again.
     #[command(subcommand)]
     Inbox(Inbox),
+    /// The keys that seal credentials: see which are needed, wrap everything with the first.
+    #[command(subcommand)]
+    Keys(Keys),
     /// Settings.
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -7,6 +7,7 @@ mod health;
 mod inbox;
 mod jobs;
 mod jobs_many;
+mod keys;
 mod migrate;
 mod pauses;
 mod provision;
@@ -64,6 +65,7 @@ pub(crate) async fn run(cli: Cli, console: Console) -> Result<Exit, Fail> {
         Command::Breakers(command) => {
             breakers::run(command, &start(loaded, Odd::Kept)?.database, console).await
         }
+        Command::Keys(command) => keys::run(command, &start(loaded, Odd::Kept)?, console).await,
         Command::Schedules(command) => {
             schedules::run(command, &start(loaded, Odd::Kept)?.database, console).await
         }

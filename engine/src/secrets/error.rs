@@ -22,7 +22,7 @@ pub enum VaultError {
     /// Rows need a key that the keyring lacks.
     #[error(
         "ENCRYPTION_KEY lacks key `{id}`, which the secrets of {workspaces} workspace(s) still need: add \
-         `{id}:<key>` after the first pair, and drop it only after the keys were rewrapped"
+         `{id}:<key>` after the first pair, and drop it only after `autopilot keys rewrap`"
     )]
     MissingKey {
         /// The id.

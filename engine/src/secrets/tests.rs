@@ -196,7 +196,13 @@ async fn a_rotated_key_can_be_dropped_and_its_secrets_still_open() {
     }
 
     let both = vault(db.pool(), &format!("{B},{A}")).await;
+    let needs = async || {
+        let uses = both.uses().await.expect("the keys are counted");
+        uses.into_iter().map(|key| (key.id, key.is_primary, key.workspaces)).collect::<Vec<_>>()
+    };
+    assert_eq!(needs().await, [("k2".to_owned(), true, 0), ("k1".to_owned(), false, 3)]);
     assert_eq!(both.rewrap().await.expect("rewrapped"), 3);
+    assert_eq!(needs().await, [("k2".to_owned(), true, 3), ("k1".to_owned(), false, 0)]);
     assert_eq!(both.rewrap().await.expect("nothing left"), 0);
 
     let new = vault(db.pool(), B).await;

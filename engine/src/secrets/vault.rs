@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::cache::Cache;
 use super::data_key::{self, DataKey};
-use super::{Keyring, Place, VERSION, VaultError, check, rewrap};
+use super::{KeyUse, Keyring, Place, VERSION, VaultError, check, rewrap, uses};
 use crate::WorkspaceId;
 
 /// Connections of the vault's own. See [`Vault::open`].
@@ -140,6 +140,14 @@ impl Vault {
     /// A data key could not be opened or written; those before it stay moved.
     pub async fn rewrap(&self) -> Result<u64, VaultError> {
         rewrap::rewrap(&self.pool, &self.keyring).await
+    }
+
+    /// The keys of the ring in its order, and how many workspaces need each of them.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn uses(&self) -> Result<Vec<KeyUse>, VaultError> {
+        uses::uses(&self.pool, &self.keyring).await
     }
 
     /// The workspace's data key, provided that it is the one of that id.

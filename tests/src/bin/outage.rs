@@ -15,6 +15,7 @@ struct Asked {
     processes: usize,
     only: Option<String>,
     breakers: bool,
+    program: PathBuf,
     folder: PathBuf,
 }
 
@@ -29,7 +30,7 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let mut is_clean = true;
+    let (mut is_clean, mut told) = (true, Vec::new());
     println!(
         "{:<9} {:>7} {:>6} {:>7} {:>14} {:>6} {:>11} {:>6} {:>7} {:>9}",
         "down",
@@ -53,11 +54,17 @@ async fn main() -> ExitCode {
             studios: asked.studios,
             processes: asked.processes,
             breakers: asked.breakers,
+            program: asked.program.clone(),
             folder: asked.folder.join(provider.to_string()),
         };
         let report = outage::run(plan).await;
         print(&report);
         is_clean &= report.violations().is_empty();
+        told.push((provider, report.told.lines()));
+    }
+    println!("\nWhat a person is told who looks in the middle of it.");
+    for (provider, lines) in told {
+        println!("\n{provider}:\n    {}", lines.join("\n    "));
     }
     if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -82,11 +89,13 @@ fn print(report: &Report) {
 }
 
 fn asked() -> Result<Asked, String> {
+    let here = std::env::current_exe().map_err(|error| format!("no path of its own: {error}"))?;
     let mut asked = Asked {
         studios: 1000,
         processes: 3,
         only: None,
         breakers: true,
+        program: here.with_file_name("autopilot"),
         folder: std::env::temp_dir().join(format!("autopilot-outage-{}", std::process::id())),
     };
     let mut arguments = std::env::args().skip(1);

@@ -33,7 +33,8 @@ async fn each(
     let mut recovery = Vec::new();
     for (provider, fault) in outages {
         let folder = order.folder.join(provider.to_string());
-        let plan = Plan { provider, fault, studios, processes: 3, breakers, folder };
+        let program = order.program.clone();
+        let plan = Plan { provider, fault, studios, processes: 3, breakers, program, folder };
         let report = outage::run(plan).await;
         order.history.note("outage", json!({ "report": format!("{report:?}") }));
         outcome.acknowledged += studios as u64;

@@ -173,6 +173,7 @@ impl Scene {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let stuck = open(&self.pool).await;
+        let left = if stuck == 0 { Vec::new() } else { storm::left(&self.pool).await };
         let settled = calm.elapsed();
         let refused = self.fleet.finish().await;
         if let Some(sandbox) = Arc::into_inner(self.sandbox) {
@@ -180,7 +181,7 @@ impl Scene {
         }
         outcome.hold(delivered.is_ok(), || "checkouts were never acknowledged".to_owned());
         outcome.stuck += stuck;
-        outcome.hold(stuck == 0, || format!("jobs stuck: {stuck}"));
+        outcome.hold(stuck == 0, || format!("jobs stuck: {stuck}: {}", left.join("; ")));
         outcome.judge(&checker::check(&self.pool, &self.ledger, &self.studios).await);
         let lost = answered.lost(&self.pool).await;
         outcome.lost += lost;

@@ -54,7 +54,9 @@ async fn blow(order: Order, workflows: usize, change: impl FnOnce(&mut Plan)) ->
         ..Outcome::default()
     };
     outcome.judge(&report.verdict);
-    outcome.hold(report.stuck == 0, || format!("runs stuck: {}", report.stuck));
+    outcome.hold(report.stuck == 0, || {
+        format!("runs stuck: {}: {}", report.stuck, report.left.join("; "))
+    });
     // A storm of a short pace recovers sooner: its leases are shorter.
     outcome.recovered(report.recovered, RECOVERY);
     outcome.notes.push(format!("late writes refused {}", report.refused));

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::Plan;
 use super::reply::Reply;
+use super::told::{self, Told};
 use crate::studio::app;
 use crate::vault::vault;
 
@@ -142,6 +143,13 @@ impl Scene {
             .fetch_all(self.world.pool())
             .await
             .expect("the log is read")
+    }
+
+    /// What is told of it to a person who looks now.
+    pub(super) async fn look(&self, plan: &Plan) -> Told {
+        let service = plan.provider.to_string();
+        let studio = *self.studios.first().expect("there is a studio");
+        told::look(&plan.program, &plan.folder, &self.world.url(), &service, studio).await
     }
 
     /// Calls that may be under way when the breaker opens.

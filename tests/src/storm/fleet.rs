@@ -105,9 +105,15 @@ impl Fleet {
 
     /// What another command of the program writes to standard output.
     pub(crate) fn ask(&self, arguments: &[&str]) -> String {
+        self.ask_with(&[], arguments)
+    }
+
+    /// The same, with these settings over those of all.
+    pub(crate) fn ask_with(&self, settings: &[(String, String)], arguments: &[&str]) -> String {
         let mut command =
             command(&self.crew.program, &self.env, &self.crew.folder.join("asked.log"));
-        let answer = command.args(arguments).stdout(Stdio::piped()).output();
+        let told = settings.iter().map(|(name, value)| (name, value));
+        let answer = command.envs(told).args(arguments).stdout(Stdio::piped()).output();
         String::from_utf8_lossy(&answer.expect("the program starts").stdout).into_owned()
     }
 
