@@ -64,6 +64,19 @@ async fn what_an_endpoint_missed_in_an_hour_comes_in_once_when_stripe_is_asked()
 }
 
 #[tokio::test]
+async fn events_as_large_as_invoices_with_hundreds_of_lines_come_in() {
+    let studio = Studio::new().await;
+    for number in 1..=60 {
+        let mut large = invoice(number, Duration::seconds(3600 - 7 * number));
+        large["data"]["object"]["lines"] = "a line of it; ".repeat(5_000).into();
+        studio.sandbox.happen(large);
+    }
+    assert_eq!(repair(&studio).await, r#"{"found": 60}"#);
+    assert_eq!(studio.world.count("engine.breaker").await, 0);
+    studio.finish().await;
+}
+
+#[tokio::test]
 async fn what_is_cut_off_is_asked_again() {
     let studio = Studio::new().await;
     let before = invoice(0, Duration::minutes(70));
@@ -78,9 +91,9 @@ async fn what_is_cut_off_is_asked_again() {
     studio.sandbox.faults().add(rule);
     assert_eq!(repair(&studio).await, "");
     assert_eq!(studio.world.count("studio.inbox_gap").await, 0, "the point has not moved");
-    assert_eq!(studio.world.count("studio.inbox").await, 101);
+    assert_eq!(studio.world.count("studio.inbox").await, 21);
     studio.sandbox.faults().clear();
-    assert_eq!(repair(&studio).await, r#"{"found": 50}"#);
+    assert_eq!(repair(&studio).await, r#"{"found": 130}"#);
     assert_eq!(studio.world.count("studio.inbox").await, 151);
     studio.world.close().await;
 }

@@ -4,6 +4,7 @@ use autopilot_engine::{NewJob, WorkspaceId};
 use autopilot_tests::Studio;
 use autopilot_workflows::state::workspaces;
 use autopilot_workflows::webhooks::forget::ForgetEvents;
+use autopilot_workflows::webhooks::route_again::RouteAgain;
 use serde_json::{Value, json};
 
 const AT: i64 = 1_800_000_000;
@@ -126,6 +127,36 @@ async fn a_dispute_that_names_its_charge_only_finds_who_paid_it() {
     let _enqueued = studio.receive(&event("evt_1", "charge.dispute.created", 0, dispute)).await;
     studio.world.drain().await;
     assert_eq!(payments(&studio, studio.workspace).await, ["dp_1 dispute needs_response 9900"]);
+    studio.finish().await;
+}
+
+#[tokio::test]
+async fn what_became_nobodys_while_its_owner_became_known_is_found_by_a_later_look() {
+    let studio = Studio::new().await;
+    let checkout = autopilot_sandbox::Checkout::new(studio.workspace.to_string());
+    let session = studio.event_of(&checkout).await;
+    let customer = session.pointer("/data/object/customer").and_then(Value::as_str).unwrap();
+    let invoice =
+        json!({ "id": "in_1", "customer": customer, "amount_paid": 9900, "currency": "eur" });
+    let _enqueued = studio.receive(&event("evt_early", "invoice.paid", 0, invoice)).await;
+    studio.world.drain().await;
+    // Whoever made the customer known had asked for a look before the event was nobody's.
+    let known = format!("UPDATE studio.workspace SET stripe_customer_id = '{customer}'");
+    studio.world.execute(&known).await;
+    for (age, left) in [("2 hours", 1), ("20 minutes", 0)] {
+        studio
+            .world
+            .execute(&format!(
+                "UPDATE studio.inbox SET received_at = engine.now() - interval '{age}'"
+            ))
+            .await;
+        let now = studio.world.clock.now().await.unwrap();
+        studio.world.enqueue(&RouteAgain::of_late(now)).await;
+        studio.world.drain().await;
+        let unroutable = studio.world.count("studio.inbox WHERE state = 'unroutable'").await;
+        assert_eq!(unroutable, left, "{age} old");
+    }
+    assert_eq!(payments(&studio, studio.workspace).await, ["in_1 invoice paid 9900"]);
     studio.finish().await;
 }
 

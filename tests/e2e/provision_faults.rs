@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use autopilot_sandbox::{Checkout, Fault, Provider, Rule};
-use autopilot_tests::Studio;
+use autopilot_tests::{SETTLE, Studio, eventually};
 use serde_json::json;
 
 /// The calls that create something, with the step that makes each.
@@ -70,6 +70,30 @@ async fn an_answer_that_never_comes_leads_to_one_effect() {
         assert_eq!(studio.progress().await, "completed 100 %", "{path}");
         let said = format!("{step} TRANSIENT_NETWORK http_timeout unknown retried");
         assert!(failures(&studio).await.contains(&said), "{path}: {:?}", failures(&studio).await);
+        studio.bought_once(path).await;
+        studio.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn what_takes_place_long_after_its_answer_was_lost_is_not_bought_again() {
+    for (provider, path, operation) in [
+        (Provider::Twilio, "2010-04-01/Accounts.json", "twilio.create_subaccount"),
+        (Provider::Twilio, "/IncomingPhoneNumbers.json", "twilio.buy_number"),
+    ] {
+        let studio = Studio::paid().await;
+        studio.world.clock.freeze().await.unwrap();
+        studio.sandbox.faults().add(posts(provider, path, Fault::Late { ms: 2_000 }));
+        studio.trigger().await;
+        studio.world.drain().await;
+        studio.world.clock.advance_alive(SETTLE - Duration::from_secs(1)).await.unwrap();
+        studio.world.drain().await;
+        let summary = studio.summary().await;
+        assert_eq!(summary.calls_of(operation), 1, "{path}: nobody buys while it may be under way");
+        eventually("it takes place", async || studio.summary().await.effects_of(operation) == 1)
+            .await;
+        studio.world.drain_all().await;
+        assert_eq!(studio.progress().await, "completed 100 %", "{path}");
         studio.bought_once(path).await;
         studio.finish().await;
     }

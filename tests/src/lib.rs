@@ -26,6 +26,7 @@ mod server;
 pub mod storm;
 mod studio;
 mod tally;
+mod twilio_console;
 mod vault;
 
 pub use autopilot_engine::testing::{
@@ -39,6 +40,6 @@ pub use inside::Inside;
 pub use lab::{Body, Lab, LimitedScript, PlannedScript, Running, Script, TurnsScript};
 pub use listening::{add_and_hint, listening};
 pub use proxy::{Cut, Proxy, Way};
-pub use studio::{LOOK_AGAIN, Providers, Studio, bought_once};
+pub use studio::{LOOK_AGAIN, Providers, SETTLE, Studio, bought_once};
 pub use tally::{Said, Tally};
 pub use vault::vault;

@@ -245,10 +245,11 @@ async fn blow(fleet: &mut Fleet, pool: &PgPool, plan: &Plan, started: Instant) -
     Blown { put_back, settled, stuck, left }
 }
 
-/// Runs without an end, and jobs, whichever are more.
+/// Runs without an end, and jobs, whichever are more. A check that a schedule has made for later is nobody's to wait for.
 async fn open(pool: &PgPool, workflows: usize) -> usize {
     let (completed, live): (i64, i64) = sqlx::query_as(
-        "SELECT (SELECT count(*) FROM engine.run_status WHERE status = 'completed'), (SELECT count(*) FROM engine.job)",
+        "SELECT (SELECT count(*) FROM engine.run_status WHERE status = 'completed'),
+                (SELECT count(*) FROM engine.job WHERE kind <> 'studio.check' OR run_at <= engine.now())",
     )
     .fetch_one(pool)
     .await

@@ -30,6 +30,9 @@ const CALL: Duration = Duration::from_secs(6);
 /// How often a studio that waits looks again.
 pub const LOOK_AGAIN: Duration = Duration::from_secs(900);
 
+/// How long a provider may be at a purchase whose answer was lost.
+pub const SETTLE: Duration = Duration::from_secs(30);
+
 /// A registered studio, a sandbox of its own, and a world whose jobs are the autopilot's.
 pub struct Studio {
     /// The database, the clock and the workers.
@@ -233,41 +236,6 @@ impl Studio {
         bundle.get("sid").and_then(Value::as_str).expect("a bundle has an id").to_owned()
     }
 
-    /// The studio's number, as Twilio has it.
-    ///
-    /// # Panics
-    /// When it has none.
-    pub async fn number(&self) -> Value {
-        self.twilio(reqwest::Method::GET, &self.number_path().await, &[]).await
-    }
-
-    /// Somebody changes where the studio's number reports to.
-    ///
-    /// # Panics
-    /// When it has none.
-    pub async fn tamper_with_the_number(&self, voice_url: &str) {
-        let path = self.number_path().await;
-        self.twilio(reqwest::Method::POST, &path, &[("VoiceUrl", voice_url)]).await;
-    }
-
-    /// Somebody gives the studio's number another name.
-    ///
-    /// # Panics
-    /// When it has none.
-    pub async fn rename_the_number(&self, name: &str) {
-        let path = self.number_path().await;
-        self.twilio(reqwest::Method::POST, &path, &[("FriendlyName", name)]).await;
-    }
-
-    /// Somebody closes one of the Twilio accounts; its numbers are lost.
-    ///
-    /// # Panics
-    /// When there is no such account.
-    pub async fn close_account(&self, sid: &str) {
-        let path = format!("{sid}.json");
-        self.twilio(reqwest::Method::POST, &path, &[("Status", "closed")]).await;
-    }
-
     /// The secrets that are kept for the studio: subaccount's token, API key's secret, mailbox's password.
     ///
     /// # Panics
@@ -286,24 +254,6 @@ impl Studio {
             mail.expect("a mailbox").0.password,
         ];
         secrets.iter().map(|secret| secret.expose_secret().to_owned()).collect()
-    }
-
-    async fn number_path(&self) -> String {
-        let sid: String = self.world.value("SELECT account_sid FROM studio.twilio_account").await;
-        let number: String = self.world.value("SELECT sid FROM studio.phone_number").await;
-        format!("{sid}/IncomingPhoneNumbers/{number}.json")
-    }
-
-    /// Calls Twilio as the main account, as a person at its console would.
-    async fn twilio(&self, method: reqwest::Method, path: &str, form: &[(&str, &str)]) -> Value {
-        let credentials = Credentials::default();
-        let url = format!("{}/2010-04-01/Accounts/{path}", self.sandbox.twilio_url());
-        let request = reqwest::Client::new()
-            .request(method, url)
-            .basic_auth(credentials.twilio_account_sid, Some(credentials.twilio_auth_token));
-        let request = if form.is_empty() { request } else { request.form(form) };
-        let answer = request.send().await.and_then(reqwest::Response::error_for_status);
-        answer.expect("Twilio does it").json().await.expect("Twilio answers JSON")
     }
 
     async fn at_the_sandbox(&self, path: &str, body: &Value) -> Value {
@@ -392,6 +342,7 @@ pub(crate) fn app(sandbox: &Sandbox, call: Duration) -> App {
             candidates: 5,
             regulated_countries: vec!["DE".parse().expect("a country")],
             look_again: LOOK_AGAIN,
+            settle: SETTLE,
         },
     }
 }

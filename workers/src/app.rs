@@ -12,6 +12,7 @@ use autopilot_workflows::repair::CheckDue;
 use autopilot_workflows::state::provider::Provider;
 use autopilot_workflows::webhooks::account_gaps::RepairAccountGaps;
 use autopilot_workflows::webhooks::forget::ForgetEvents;
+use autopilot_workflows::webhooks::route_again::RouteAgain;
 use autopilot_workflows::webhooks::stripe_gaps::RepairStripeGaps;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
@@ -65,6 +66,7 @@ fn settings(config: &Provisioning, public_base_url: String) -> Result<Settings, 
         candidates: u8::try_from(config.number_search_limit.get()).unwrap_or(u8::MAX),
         regulated_countries: regulated.collect::<Result<_, _>>()?,
         look_again: config.bundle_check_interval,
+        settle: config.settle,
     })
 }
 
@@ -144,7 +146,10 @@ pub(crate) fn known() -> Registry<App> {
     let twilio = Schedule::new("twilio-gaps", "7 * * * *", move |_tick| accounts(Provider::Twilio));
     let forget = Schedule::new("inbox-forget", "23 3 * * *", |_tick| ForgetEvents {});
     let checks = Schedule::new("studio-checks", "3-59/10 * * * *", |_tick| CheckDue {});
+    let again =
+        Schedule::new("route-again", "6-59/10 * * * *", |tick| RouteAgain::of_late(tick.at));
     workflows::registry()
+        .schedule(again.expect("a schedule that fires"))
         .schedule(checks.expect("a schedule that fires"))
         .schedule(forget.expect("a schedule that fires"))
         .schedule(stripe.expect("a schedule that fires"))

@@ -73,13 +73,14 @@ impl From<Closed> for Wait {
 impl Verdict {
     /// What who met this outage waits for; none where it counts like any other failure.
     fn wait(self, failure: &Failure, pause: impl FnOnce() -> Duration) -> Option<Wait> {
-        match self {
-            Self::Counts => None,
-            Self::Open(closed) => Some(closed.into()),
+        let wait: Wait = match self {
+            Self::Counts => return None,
+            Self::Open(closed) => closed.into(),
             Self::Again { signal } => {
-                Some(Wait { event: signal, look_again: pause(), reason: failure.to_string() })
+                Wait { event: signal, look_again: pause(), reason: failure.to_string() }
             }
-        }
+        };
+        Some(Wait { look_again: failure.at_least(wait.look_again), ..wait })
     }
 }
 

@@ -72,3 +72,22 @@ async fn an_account_that_is_gone_is_asked_about_without_harm_and_once_it_is_repl
         studio.finish().await;
     }
 }
+
+#[tokio::test]
+async fn a_second_number_of_a_studios_name_is_told_for_it_is_paid_for() {
+    let studio = Studio::paid().await;
+    studio.provision().await;
+    let kept = studio.number().await["phone_number"].as_str().unwrap().to_owned();
+    studio.buy_another_number().await;
+    for _ in 0..2 {
+        check(&studio).await;
+    }
+    let [told] = &repairs(&studio.world).await[..] else { panic!("told once") };
+    for part in ["1 more numbers bear the studio's name", "release those", &format!("keep {kept}")]
+    {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert_eq!(runs(&studio.world).await, 1);
+    assert_eq!(wrong(&studio.world).await, ["twilio failing warning"]);
+    studio.finish().await;
+}

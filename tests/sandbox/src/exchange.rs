@@ -11,7 +11,7 @@ use crate::Provider;
 use crate::ledger::{Entry, Kind};
 
 /// One received request.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Exchange {
     pub(crate) provider: Provider,
     pub(crate) method: Method,

@@ -22,6 +22,11 @@ pub enum Fault {
     ResetBefore,
     /// The effect happens; the connection is reset without an answer.
     ResetAfter,
+    /// The connection is reset without an answer; the effect happens later all the same.
+    Late {
+        /// Milliseconds from the reset to the effect.
+        ms: u64,
+    },
     /// The effect happens; no answer: the connection stays open until one side gives up.
     Stall,
     /// No effect; an error answer.
@@ -49,6 +54,7 @@ impl Fault {
             Self::Hang => "hang",
             Self::ResetBefore => "reset_before",
             Self::ResetAfter => "reset_after",
+            Self::Late { .. } => "late",
             Self::Stall => "stall",
             Self::Status { .. } => "status",
             Self::Malformed => "malformed",

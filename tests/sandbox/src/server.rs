@@ -92,7 +92,7 @@ pub(crate) fn prefix(provider: Provider) -> &'static str {
 }
 
 async fn serve(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     provider: Provider,
     connection: &Breakable,
     request: Request,
@@ -109,7 +109,7 @@ async fn serve(
 }
 
 async fn answer(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     connection: &Breakable,
     mut exchange: Exchange,
 ) -> Result<Answer, LedgerError> {
@@ -176,7 +176,7 @@ async fn record_call(
 
 /// Meets the fault, if there is one, and otherwise takes effect.
 async fn meet(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     connection: &Breakable,
     exchange: &Exchange,
     fault: Option<Fault>,
@@ -190,6 +190,19 @@ async fn meet(
                 () = shared.stop.cancelled() => {}
             }
             take_effect(shared, exchange).await
+        }
+        Some(Fault::Late { ms }) => {
+            let (shared, exchange) = (Arc::clone(shared), exchange.clone());
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = tokio::time::sleep(Duration::from_millis(ms)) => {
+                        take_effect(&shared, &exchange).await.map(drop)
+                    }
+                    () = shared.stop.cancelled() => Ok(()),
+                }
+            });
+            connection.reset();
+            Ok(Answer::no_content())
         }
         Some(Fault::Hang) => {
             shared.stop.cancelled().await;

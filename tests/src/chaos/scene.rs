@@ -204,7 +204,8 @@ impl Scene {
 /// Jobs that have not ended, and events that were not handled.
 async fn open(pool: &PgPool) -> u64 {
     let open: Result<i64, sqlx::Error> = sqlx::query_scalar(
-        "SELECT (SELECT count(*) FROM engine.job WHERE run_at <= engine.now() + interval '2 minutes')
+        "SELECT (SELECT count(*) FROM engine.job
+                 WHERE run_at <= engine.now() OR kind <> 'studio.check' AND run_at <= engine.now() + interval '2 minutes')
               + (SELECT count(*) FROM engine.dead_letter)",
     )
     .fetch_one(pool)

@@ -67,5 +67,6 @@ pub(super) fn environment(
         set(&format!("AUTOPILOT__{provider}__TIMEOUT"), "1500ms");
     }
     set("AUTOPILOT__SMTP__TIMEOUT", "1500ms");
+    set("AUTOPILOT__PROVISIONING__SETTLE", "3s");
     env
 }

@@ -203,7 +203,7 @@ async fn is_busy(pool: &PgPool) -> bool {
 
 async fn is_idle(pool: &PgPool) -> bool {
     let open: i64 = sqlx::query_scalar(
-        "SELECT (SELECT count(*) FROM engine.job) + (SELECT count(*) FROM engine.dead_letter)",
+        "SELECT (SELECT count(*) FROM engine.job WHERE kind <> 'studio.check' OR run_at <= engine.now()) + (SELECT count(*) FROM engine.dead_letter)",
     )
     .fetch_one(pool)
     .await

@@ -151,6 +151,8 @@ pub(crate) struct Provisioning {
     pub(crate) number_search_limit: NonZeroU32,
     #[serde(with = "units::duration")]
     pub(crate) bundle_check_interval: Duration,
+    #[serde(with = "units::duration")]
+    pub(crate) settle: Duration,
 }
 
 /// `[encryption]`: the keyring that seals credentials.

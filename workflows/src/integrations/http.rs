@@ -34,8 +34,8 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a call may take in all, from DNS to the last byte of the answer.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How many bytes of an answer are read: 1 MiB.
-pub const MAX_ANSWER: usize = 1024 * 1024;
+/// How many bytes of an answer are read: 4 MiB, for a page of what providers list.
+pub const MAX_ANSWER: usize = 4 * 1024 * 1024;
 
 /// How long an adapter waits for its provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use autopilot_engine::{At, Class, Failure, Result, Stop, Wait};
+use autopilot_engine::{At, Class, Effect, Failure, Result, Stop, Wait};
 use serde::{Deserialize, Serialize};
 
 use super::friendly_name;
@@ -80,7 +80,7 @@ async fn buy(
         match twilio.buy_number(&account.sid, &order).await {
             Ok(number) => return Ok(number),
             Err(TwilioError::NumberTaken { .. }) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(settled(at, error)),
         }
     }
     Err(Stop::Failed(
@@ -93,6 +93,15 @@ async fn buy(
         )
         .action("try later with `autopilot runs retry`, or ask Twilio for stock in that country"),
     ))
+}
+
+/// What is done again only when it is settled how it ended: Twilio may be at it for longer than we listen.
+pub(super) fn settled(at: &At<'_, App>, error: TwilioError) -> Stop {
+    let failure = Failure::from(error);
+    Stop::Failed(match failure.effect {
+        Effect::None => failure,
+        Effect::Executed | Effect::Unknown => failure.not_before(at.app.provisioning.settle),
+    })
 }
 
 /// What the studio's country demands before it gives a number.

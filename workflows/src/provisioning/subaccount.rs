@@ -10,6 +10,7 @@ use autopilot_engine::{At, Class, Failure, Result, Stop};
 use serde::{Deserialize, Serialize};
 
 use super::friendly_name;
+use super::number::settled;
 use crate::app::App;
 use crate::integrations::twilio::{AccountSid, AccountStatus, Subaccount, Twilio};
 use crate::state::provider::Provider;
@@ -83,7 +84,8 @@ async fn adopt_or_create(at: &At<'_, App>, twilio: &Twilio) -> Result<(Subaccoun
         return Ok((found.oldest, found.duplicates));
     }
     at.before_call().await?;
-    Ok((twilio.create_subaccount(&name).await?, 0))
+    let created = twilio.create_subaccount(&name).await;
+    Ok((created.map_err(|error| settled(at, error))?, 0))
 }
 
 /// A key's secret stands only in the answer that creates it, so keys whose secret was lost in a crash are deleted.

@@ -66,7 +66,17 @@ async fn compare(at: &At<'_, App>, twilio: &Twilio) -> Result<Found> {
     let Some(number) = number else {
         return Ok(Found::differs(PART, "the studio has no number yet"));
     };
-    let found = match twilio.number(&account, &number).await {
+    number_of(at, twilio, &account, &number).await
+}
+
+/// The number that our books have, held against what Twilio has.
+async fn number_of(
+    at: &At<'_, App>,
+    twilio: &Twilio,
+    account: &AccountSid,
+    number: &NumberSid,
+) -> Result<Found> {
+    let found = match twilio.number(account, number).await {
         Ok(found) => found,
         Err(error) if error.is_not_found() => {
             let detail =
@@ -75,6 +85,22 @@ async fn compare(at: &At<'_, App>, twilio: &Twilio) -> Result<Found> {
         }
         Err(error) => return Err(error.into()),
     };
+    // A provisioning takes the oldest of those that bear the studio's name; any more is paid for as well.
+    let named = twilio.find_number(account, &friendly_name(at.workspace)).await?;
+    if let Some(named) = named.filter(|named| named.duplicates > 0) {
+        return Ok(Found::person(
+            PART,
+            Severity::Warning,
+            format!(
+                "{} more numbers bear the studio's name beside {}, and each is paid for",
+                named.duplicates, named.oldest.phone_number
+            ),
+            format!(
+                "release those that nobody uses in the Twilio console, account {account}; keep {}",
+                named.oldest.phone_number
+            ),
+        ));
+    }
     // By its name a provisioning finds it again. Without it, it would buy another.
     let name = friendly_name(at.workspace);
     if found.friendly_name.as_deref() != Some(&name) {

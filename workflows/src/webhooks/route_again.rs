@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use autopilot_engine::{EnqueueError, Job, NewJob, Result, Retry, Run, Unique, enqueue};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
@@ -18,6 +18,15 @@ pub struct RouteAgain {
     /// Only those after this one.
     #[serde(default)]
     pub after: Option<(DateTime<Utc>, String)>,
+}
+
+impl RouteAgain {
+    /// Those of the last hour before this. Whoever becomes known asks for all; but an event may be found to be nobody's just while its owner
+    /// becomes known, each unseen by the other, and then only a later look finds both.
+    #[must_use]
+    pub fn of_late(at: DateTime<Utc>) -> Self {
+        Self { after: Some((at - TimeDelta::hours(1), String::new())) }
+    }
 }
 
 /// So many at a time.

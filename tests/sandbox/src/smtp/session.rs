@@ -164,7 +164,8 @@ impl Session<'_> {
                 self.shared.stop.cancelled().await;
                 Next::Drop
             }
-            Some(Fault::ResetBefore) => Next::Drop,
+            // A mail server does nothing that could come later.
+            Some(Fault::ResetBefore | Fault::Late { .. }) => Next::Drop,
             Some(Fault::ResetAfter) => {
                 self.take_effect(command).await?;
                 Next::Drop

@@ -156,6 +156,7 @@ async fn settle(world: &World) {
             candidates: 1,
             regulated_countries: Vec::new(),
             look_again: std::time::Duration::from_secs(60),
+            settle: std::time::Duration::from_secs(30),
         },
     };
     let config = WorkerConfig {

@@ -11,8 +11,9 @@ use super::wire::Options;
 use super::{Stripe, StripeError};
 use crate::integrations::http::{Access, Unreadable};
 
-/// How many events a page has at most.
-const PAGE: usize = 100;
+/// How many events a page has at most. Few enough that events as large as invoices with hundreds of lines fit into an answer
+/// ([`MAX_ANSWER`](crate::integrations::http::MAX_ANSWER)): a page that is too large would be so again.
+const PAGE: usize = 20;
 
 /// Some events, the newest first.
 #[derive(Debug, Clone)]

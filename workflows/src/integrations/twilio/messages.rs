@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use super::{AccountSid, Twilio, TwilioError, rfc2822};
 
-/// How many messages a page has.
-const PAGE: &str = "1000";
+/// How many messages a page has: few enough that the longest fit into an answer.
+const PAGE: &str = "200";
 
 /// Some messages, the newest first.
 #[derive(Debug, Clone)]
