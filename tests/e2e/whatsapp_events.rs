@@ -1,9 +1,13 @@
 //! What WhatsApp tells of messages and of members.
 
+use std::time::Duration;
+
 use autopilot_tests::Studio;
 use autopilot_workflows::state::contacts::{self, Person};
 use autopilot_workflows::state::messages::{self, State};
 use autopilot_workflows::tenancy::Tenant;
+use autopilot_workflows::webhooks::forget::ForgetEvents;
+use autopilot_workflows::webhooks::route_again::RouteAgain;
 use autopilot_workflows::webhooks::{Delivery, Received, whatsapp};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -106,5 +110,31 @@ async fn a_member_who_has_stopped_messages_at_metas_is_taken_at_their_word() {
         );
         assert_eq!(studio.world.texts(&row).await, [expected], "{code}");
     }
+    studio.finish().await;
+}
+
+#[tokio::test]
+async fn a_strangers_message_is_looked_at_again_for_an_hour_and_forgotten_after_a_month() {
+    let studio = Studio::new().await;
+    let message = json!({ "from": "491701234567", "id": "wamid.a", "timestamp": AT.to_string(), "type": "text", "text": { "body": "Hallo" } });
+    let _enqueued = studio.receive_all(&[delivery("messages", &message)]).await;
+    studio.world.drain().await;
+    let looks = async |again: RouteAgain| {
+        let before = studio.world.count("engine.history").await;
+        studio.world.enqueue(&again).await;
+        studio.world.drain().await;
+        // Its own end is one of them.
+        studio.world.count("engine.history").await - before - 1
+    };
+    assert_eq!(looks(RouteAgain::default()).await, 0, "a new studio is not who the stranger is");
+    let now = studio.world.clock.now().await.unwrap();
+    assert_eq!(looks(RouteAgain::of_late(now)).await, 1);
+    assert_eq!(studio.world.count("studio.inbox WHERE state = 'unroutable'").await, 1);
+    studio.world.clock.advance(Duration::from_secs(31 * 24 * 3600)).await.unwrap();
+    let now = studio.world.clock.now().await.unwrap();
+    assert_eq!(looks(RouteAgain::of_late(now)).await, 0);
+    studio.world.enqueue(&ForgetEvents {}).await;
+    studio.world.drain().await;
+    assert_eq!(studio.world.count("studio.inbox").await, 0);
     studio.finish().await;
 }

@@ -11,7 +11,7 @@ use crate::integrations::stripe::{Entitlement, Status, Stripe, Subscription};
 use crate::outbound::{self, EventType};
 use crate::state::health::Component;
 use crate::state::repairs::{self, Finding, Outcome};
-use crate::state::{subscriptions, workspaces};
+use crate::state::{self, subscriptions, workspaces};
 use crate::tenancy::Tenant;
 
 /// What the rest of the run needs to know.
@@ -38,10 +38,11 @@ pub(super) async fn ensure(at: At<'_, App>) -> Result<Plan> {
             .action("set STRIPE_SECRET_KEY, then `autopilot runs retry`"),
         )
     })?;
-    let (due_since, customer) = {
+    let (asked_at, due_since, customer) = {
         let mut conn = at.pool.acquire().await?;
+        let asked_at = state::now(&mut conn).await?;
         let due = workspaces::due_since(&mut conn, at.workspace).await?;
-        (due, workspaces::stripe_customer(&mut conn, at.workspace).await?)
+        (asked_at, due, workspaces::stripe_customer(&mut conn, at.workspace).await?)
     };
     let Some(customer) = customer else {
         return wait(&at, "no checkout has been completed for this studio yet");
@@ -53,7 +54,7 @@ pub(super) async fn ensure(at: At<'_, App>) -> Result<Plan> {
     if best.status.entitlement() == Entitlement::Pending {
         return wait(&at, "the first payment of the subscription is still open");
     }
-    keep(&at, best, Book::Quietly).await?;
+    keep(&at, best, asked_at, Book::Quietly).await?;
     Ok(Plan { subscription: best.id.clone(), due_since })
 }
 
@@ -80,9 +81,10 @@ pub(crate) async fn reread(at: &At<'_, App>, stripe: &Stripe) -> Result<NowPaid>
 }
 
 async fn read(at: &At<'_, App>, stripe: &Stripe, book: Book) -> Result<NowPaid> {
-    let customer = {
+    let (customer, asked_at) = {
         let mut conn = at.pool.acquire().await?;
-        workspaces::stripe_customer(&mut conn, at.workspace).await?
+        let asked_at = state::now(&mut conn).await?;
+        (workspaces::stripe_customer(&mut conn, at.workspace).await?, asked_at)
     };
     let Some(customer) = customer else {
         at.asked_nobody();
@@ -92,7 +94,7 @@ async fn read(at: &At<'_, App>, stripe: &Stripe, book: Book) -> Result<NowPaid> 
     let Some(subscription) = best(&found).or(found.first()) else {
         return Ok(NowPaid::Nothing { customer });
     };
-    keep(at, subscription, book).await?;
+    keep(at, subscription, asked_at, book).await?;
     Ok(NowPaid::Subscription {
         id: subscription.id.clone(),
         status: name(subscription.status),
@@ -124,7 +126,12 @@ fn best(found: &[Subscription]) -> Option<&Subscription> {
         .map(|(_, subscription)| subscription)
 }
 
-async fn keep(at: &At<'_, App>, subscription: &Subscription, book: Book) -> Result {
+async fn keep(
+    at: &At<'_, App>,
+    subscription: &Subscription,
+    asked_at: DateTime<Utc>,
+    book: Book,
+) -> Result {
     let mut tx = at.begin().await?;
     let mut tenant = Tenant::enter(&mut tx, at.workspace).await?;
     let row = subscriptions::Subscription {
@@ -135,8 +142,12 @@ async fn keep(at: &At<'_, App>, subscription: &Subscription, book: Book) -> Resu
         current_period_end: subscription.current_period_end,
     };
     let known = subscriptions::get(&mut tenant).await?;
-    subscriptions::upsert(&mut tenant, &row).await?;
+    let is_newest = subscriptions::upsert(&mut tenant, &row, asked_at).await?;
     tenant.finish().await?;
+    if !is_newest {
+        // Whoever asked later has written it down and told of it.
+        return Ok(tx.commit().await?);
+    }
     if book == Book::AsRepair
         && let Some(known) = known.as_ref().map(|known| &known.value)
         && let Some(found) = difference(known, &row)

@@ -218,7 +218,8 @@ pub async fn mark(
     Ok(updated.rows_affected() == 1)
 }
 
-/// Forgets at most `limit` of the events that were received longer ago than this and that nothing is to be done about. How many.
+/// Forgets at most `limit` of the events that were received longer ago than this and that nothing is to be done about: those that were handled, and strangers'
+/// messages. How many.
 ///
 /// # Errors
 /// The database's.
@@ -230,7 +231,7 @@ pub async fn forget(
     let forgotten = sqlx::query!(
         "DELETE FROM studio.inbox WHERE ctid = ANY (ARRAY(
              SELECT ctid FROM studio.inbox
-             WHERE received_at < engine.now() - make_interval(secs => $1) AND state IN ('processed', 'ignored')
+             WHERE received_at < engine.now() - make_interval(secs => $1) AND (state IN ('processed', 'ignored') OR state = 'unroutable' AND provider = 'whatsapp')
              LIMIT $2))",
         kept.as_secs_f64(),
         i64::from(limit)

@@ -44,31 +44,35 @@ pub async fn get(tenant: &mut Tenant<'_>) -> Result<Option<Checked<Subscription>
     }))
 }
 
-/// Writes what Stripe says now.
+/// Writes what Stripe said when it was asked at that time, unless what is written was asked for later: a slow answer must not take a newer one's place.
+/// Whether it was written.
 ///
 /// # Errors
 /// The database's.
 pub async fn upsert(
     tenant: &mut Tenant<'_>,
     subscription: &Subscription,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
+    asked_at: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    let written = sqlx::query!(
         "INSERT INTO studio.subscription
-             (workspace_id, stripe_customer_id, stripe_subscription_id, status, price_id, current_period_end)
-         VALUES ($1, $2, $3, $4, $5, $6)
+             (workspace_id, stripe_customer_id, stripe_subscription_id, status, price_id, current_period_end, checked_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (workspace_id) DO UPDATE
          SET stripe_customer_id = excluded.stripe_customer_id,
              stripe_subscription_id = excluded.stripe_subscription_id, status = excluded.status,
              price_id = excluded.price_id, current_period_end = excluded.current_period_end,
-             checked_at = now()",
+             checked_at = excluded.checked_at
+         WHERE subscription.checked_at <= excluded.checked_at",
         tenant.workspace().uuid(),
         subscription.stripe_customer_id,
         subscription.stripe_subscription_id,
         subscription.status,
         subscription.price_id,
-        subscription.current_period_end
+        subscription.current_period_end,
+        asked_at
     )
     .execute(tenant.conn())
     .await?;
-    Ok(())
+    Ok(written.rows_affected() == 1)
 }

@@ -9,8 +9,8 @@ use crate::app::App;
 use crate::fail::unwritten;
 use crate::state::inbox;
 
-/// Forgets the events that were handled, or that nobody acts on, and that came long enough ago that no provider delivers them again.
-/// What waits for a person stays.
+/// Forgets the events that were handled, or that nobody acts on, and strangers' messages, that came long enough ago that no provider delivers them
+/// again. What waits for a person stays.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ForgetEvents {}
 

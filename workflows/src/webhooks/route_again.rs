@@ -11,13 +11,20 @@ use super::replay::replay;
 use crate::app::App;
 use crate::fail::unwritten;
 use crate::state::inbox;
+use crate::state::provider::Provider;
 
-/// Handles all events of the inbox again that could not be routed, in the order in which they came.
+/// Handles events of the inbox again that could not be routed, in the order in which they came.
+///
+/// All of those that a customer, a workspace or an
+/// account which has become known may bring home. A stranger's message is nobody's however many studios there are.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct RouteAgain {
     /// Only those after this one.
     #[serde(default)]
     pub after: Option<(DateTime<Utc>, String)>,
+    /// Messages to our WhatsApp line as well.
+    #[serde(default)]
+    pub messages: bool,
 }
 
 impl RouteAgain {
@@ -25,9 +32,12 @@ impl RouteAgain {
     /// becomes known, each unseen by the other, and then only a later look finds both.
     #[must_use]
     pub fn of_late(at: DateTime<Utc>) -> Self {
-        Self { after: Some((at - TimeDelta::hours(1), String::new())) }
+        Self { after: Some((at - TimeDelta::hours(1), String::new())), messages: true }
     }
 }
+
+/// Whose events are a customer's, a workspace's or an account's.
+const OF_ACCOUNTS: [Provider; 2] = [Provider::Stripe, Provider::Twilio];
 
 /// So many at a time.
 const PAGE: u32 = 500;
@@ -50,9 +60,11 @@ impl Job for RouteAgain {
 
     async fn run(&self, run: &mut Run<'_, App>) -> Result {
         let after = self.after.clone();
-        let last = run.transact("replay", async |tx| again(tx, after).await).await?;
+        let providers: &[Provider] = if self.messages { &Provider::ALL } else { &OF_ACCOUNTS };
+        let last = run.transact("replay", async |tx| again(tx, providers, after).await).await?;
         if last.is_some() {
-            run.enqueue(NewJob::of(&Self { after: last }).map_err(unwritten)?);
+            let next = Self { after: last, messages: self.messages };
+            run.enqueue(NewJob::of(&next).map_err(unwritten)?);
         }
         Ok(())
     }
@@ -61,10 +73,11 @@ impl Job for RouteAgain {
 /// The last of a full page, behind which more may come.
 async fn again(
     conn: &mut PgConnection,
+    providers: &[Provider],
     after: Option<(DateTime<Utc>, String)>,
 ) -> Result<Option<(DateTime<Utc>, String)>> {
     let after = after.as_ref().map(|(at, id)| (*at, id.as_str()));
-    let found = inbox::unroutable(&mut *conn, after, PAGE).await?;
+    let found = inbox::unroutable(&mut *conn, providers, after, PAGE).await?;
     let is_full = u32::try_from(found.len()).is_ok_and(|found| found == PAGE);
     let last = found.last().map(|event| (event.received_at, event.event_id.clone()));
     let events: Vec<_> = found.into_iter().map(|event| (event.provider, event.event_id)).collect();

@@ -76,28 +76,31 @@ pub async fn find(conn: &mut PgConnection, event_id: &str) -> Result<Vec<Event>,
     .await
 }
 
-/// At most `limit` events of which nobody knows whose they are, the oldest first; those behind `after`, by when it was received and its
+/// At most `limit` events of these providers of which nobody knows whose they are, the oldest first; those behind `after`, by when it was received and its
 /// id.
 ///
 /// # Errors
 /// The database's.
 pub async fn unroutable(
     conn: &mut PgConnection,
+    providers: &[Provider],
     after: Option<(DateTime<Utc>, &str)>,
     limit: u32,
 ) -> Result<Vec<Event>, sqlx::Error> {
     let (at, id) = after.unzip();
+    let providers: Vec<&str> = providers.iter().map(|provider| provider.name()).collect();
     sqlx::query_as!(
         Event,
         r#"SELECT provider AS "provider: Provider", event_id, event_type, occurred_at, workspace_id AS "workspace: WorkspaceId",
                   payload, headers, received_at, state AS "state: EventState", reason, job_id AS "job: JobId",
                   processed_at
            FROM studio.inbox
-           WHERE state = 'unroutable' AND ($1::timestamptz IS NULL OR (received_at, event_id) > ($1, $2))
+           WHERE state = 'unroutable' AND provider = ANY ($4) AND ($1::timestamptz IS NULL OR (received_at, event_id) > ($1, $2))
            ORDER BY received_at, event_id LIMIT $3"#,
         at,
         id,
-        i64::from(limit)
+        i64::from(limit),
+        &providers as &[&str]
     )
     .fetch_all(conn)
     .await

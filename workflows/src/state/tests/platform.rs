@@ -124,7 +124,7 @@ async fn an_event_is_recorded_once_and_what_was_processed_stays_processed() {
         job: None,
     };
     assert!(inbox::mark(&mut conn, Provider::Stripe, "evt_1", &nobody).await.expect("marked"));
-    let stuck = inbox::unroutable(&mut conn, None, 10).await.expect("read");
+    let stuck = inbox::unroutable(&mut conn, &Provider::ALL, None, 10).await.expect("read");
     assert_eq!(stuck.len(), 1);
     assert_eq!(stuck[0].reason.as_deref(), nobody.reason);
 
@@ -144,7 +144,7 @@ async fn an_event_is_recorded_once_and_what_was_processed_stays_processed() {
     assert_eq!((stored.workspace, stored.job), (Some(workspace), Some(job)));
     assert!(stored.processed_at.is_some());
     assert!(!inbox::mark(&mut conn, Provider::Stripe, "evt_2", &done).await.expect("unknown"));
-    assert!(inbox::unroutable(&mut conn, None, 10).await.expect("read").is_empty());
+    assert!(inbox::unroutable(&mut conn, &Provider::ALL, None, 10).await.expect("read").is_empty());
     drop(conn);
     db.close().await;
 }

@@ -73,9 +73,15 @@ async fn what_a_provider_says_replaces_what_it_said_before() {
         display_number: text("+49 30 1"),
         verified_name: text("Studio"),
     };
-    for status in ["active", "past_due"] {
+    for (asked_at, status) in [(1_700_000_000, "active"), (1_700_000_001, "past_due")] {
         subscription.status = text(status);
-        subscriptions::upsert(&mut tenant, &subscription).await.expect("written");
+        let asked_at = Utc.timestamp_opt(asked_at, 0).single().expect("a time");
+        let written = subscriptions::upsert(&mut tenant, &subscription, asked_at).await;
+        assert!(written.expect("written"));
+        let older = Subscription { status: text("canceled"), ..subscription.clone() };
+        let asked_before = asked_at - chrono::TimeDelta::seconds(1);
+        let written = subscriptions::upsert(&mut tenant, &older, asked_before).await;
+        assert!(!written.expect("a slow answer is no error"));
         let stored = subscriptions::get(&mut tenant).await.expect("read").expect("a row");
         assert_eq!(stored.value, subscription);
 
