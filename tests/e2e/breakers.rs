@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use autopilot_engine::ops::breakers::{self, Breaker, State};
-use autopilot_engine::{Class, Failure, Job, Result, Step, Stop, WorkspaceId};
+use autopilot_engine::{At, Class, Failure, Job, Result, Step, Stop, WorkspaceId};
 use autopilot_tests::{Lab, TurnsScript, World};
 
 /// What a job of these tests calls.
@@ -57,6 +57,32 @@ async fn world_of(service: &Service) -> World<Lab> {
     })
     .await;
     one_at_a_time(&mut world).await;
+    world
+}
+
+/// A world whose service was out of order and is back, and was tried by a step that comes to this once it is answered.
+async fn tried_by(then: fn(&At<'_, Lab>) -> Result) -> World<Lab> {
+    let service = Service::down();
+    let answers = service.clone();
+    let mut world = Lab::world(move |label, run| {
+        let service = answers.clone();
+        Box::pin(async move {
+            run.step(MAIL, async |at| {
+                at.app.note(label);
+                service.answer()?;
+                then(&at)
+            })
+            .await
+        })
+    })
+    .await;
+    one_at_a_time(&mut world).await;
+    enqueue_of(&world, 5).await;
+    world.drain().await;
+    service.fails(false);
+    advance(&world, 61).await;
+    world.drain().await;
+    assert!(world.app.count("call") > 5, "nobody tried");
     world
 }
 

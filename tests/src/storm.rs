@@ -245,15 +245,24 @@ async fn blow(fleet: &mut Fleet, pool: &PgPool, plan: &Plan, started: Instant) -
     Blown { put_back, settled, stuck, left }
 }
 
-/// Runs without an end, and jobs, whichever are more. A check that a schedule has made for later is nobody's to wait for.
-async fn open(pool: &PgPool, workflows: usize) -> usize {
-    let (completed, live): (i64, i64) = sqlx::query_as(
-        "SELECT (SELECT count(*) FROM engine.run_status WHERE status = 'completed'),
-                (SELECT count(*) FROM engine.job WHERE kind <> 'studio.check' OR run_at <= engine.now())",
+/// Jobs that have not ended. A check that a schedule has made for later is nobody's to wait for.
+async fn unended(pool: &PgPool) -> i64 {
+    sqlx::query_scalar(
+        "SELECT count(*) FROM engine.job WHERE kind <> 'studio.check' OR run_at <= engine.now()",
     )
     .fetch_one(pool)
     .await
-    .expect("the database answers");
+    .expect("the database answers")
+}
+
+/// Runs without an end, and jobs, whichever are more.
+async fn open(pool: &PgPool, workflows: usize) -> usize {
+    let completed: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM engine.run_status WHERE status = 'completed'")
+            .fetch_one(pool)
+            .await
+            .expect("the database answers");
+    let live = unended(pool).await;
     let count = |number| usize::try_from(number).unwrap_or_default();
     count(live).max(workflows.saturating_sub(count(completed)))
 }

@@ -12,7 +12,8 @@ use autopilot_tests::{Inside, Lab, TurnsScript, World};
 use sqlx::Connection as _;
 
 use super::{
-    MAIL, Service, advance, enqueue_of, log, of_all, one_at_a_time, out_of_order, spent, world_of,
+    MAIL, Service, advance, enqueue_of, log, of_all, one_at_a_time, out_of_order, spent, tried_by,
+    world_of,
 };
 
 /// What a call comes to.
@@ -114,31 +115,11 @@ async fn a_reset_is_not_undone_by_what_a_process_read_before_it() {
 
 #[tokio::test]
 async fn a_step_that_asked_nobody_closes_no_breaker() {
-    let service = Service::down();
-    let world = {
-        let service = service.clone();
-        let mut world = Lab::world(move |label, run| {
-            let service = service.clone();
-            Box::pin(async move {
-                run.step(MAIL, async |at| {
-                    at.app.note(label);
-                    service.answer()?;
-                    at.asked_nobody();
-                    Ok(())
-                })
-                .await
-            })
-        })
-        .await;
-        one_at_a_time(&mut world).await;
-        world
-    };
-    enqueue_of(&world, 5).await;
-    world.drain().await;
-    service.fails(false);
-    advance(&world, 61).await;
-    world.drain().await;
-    assert!(world.app.count("call") > 5, "nobody tried");
+    let world = tried_by(|at| {
+        at.asked_nobody();
+        Ok(())
+    })
+    .await;
     assert_eq!(log(&world).await.last().map(String::as_str), Some("probed"));
     assert!(of_all(&world).await.unwrap().state.is_open());
     world.close().await;

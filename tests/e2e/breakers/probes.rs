@@ -1,11 +1,14 @@
 //! Who tries a service that was out of order: one call in the whole fleet, under a lease.
 
+use std::time::Duration;
+
 use autopilot_engine::ops::breakers::State;
-use autopilot_engine::{Step, WorkspaceId};
+use autopilot_engine::{Step, Stop, Wait, WorkspaceId};
 use autopilot_tests::{Lab, Script, TurnsScript, World, eventually};
 
 use super::{
-    MAIL, Service, advance, enqueue_of, log, of_all, one_at_a_time, out_of_order, spent, world_of,
+    MAIL, Service, advance, enqueue_of, log, of_all, one_at_a_time, out_of_order, spent, tried_by,
+    world_of,
 };
 
 /// A world whose jobs fail until the gate `probe` stands in their way, and are answered behind it.
@@ -141,34 +144,14 @@ async fn calls_that_were_under_way_neither_prolong_nor_close_it() {
 
 #[tokio::test]
 async fn a_probe_of_a_step_that_waits_for_somebody_else_tells_nothing_and_is_given_back() {
-    let service = Service::down();
-    let world = {
-        let service = service.clone();
-        let mut world = Lab::world(move |label, run| {
-            let service = service.clone();
-            Box::pin(async move {
-                run.step(MAIL, async |at| {
-                    at.app.note(label);
-                    service.answer()?;
-                    Err::<(), _>(autopilot_engine::Stop::Waiting(autopilot_engine::Wait {
-                        event: "somebody".to_owned(),
-                        look_again: std::time::Duration::from_secs(3_600),
-                        reason: "somebody else".to_owned(),
-                    }))
-                })
-                .await
-            })
-        })
-        .await;
-        one_at_a_time(&mut world).await;
-        world
-    };
-    enqueue_of(&world, 5).await;
-    world.drain().await;
-    service.fails(false);
-    advance(&world, 61).await;
-    world.drain().await;
-    assert!(world.app.count("call") > 5, "nobody tried");
+    let world = tried_by(|_| {
+        Err(Stop::Waiting(Wait {
+            event: "somebody".to_owned(),
+            look_again: Duration::from_secs(3_600),
+            reason: "somebody else".to_owned(),
+        }))
+    })
+    .await;
     assert_eq!(of_all(&world).await.unwrap().state, State::Due);
     world.close().await;
 }
@@ -196,9 +179,9 @@ async fn l02_a_superseded_attempt_changes_no_breaker() {
         let counted = of_all(&world).await.map(|breaker| breaker.failures);
         assert_eq!(counted, Some(1));
         // No heartbeat tells the worker that it lost its job.
-        world.config.heartbeat = std::time::Duration::from_secs(600);
-        world.config.lease = std::time::Duration::from_secs(3_600);
-        world.config.call_timeout = std::time::Duration::from_secs(600);
+        world.config.heartbeat = Duration::from_secs(600);
+        world.config.lease = Duration::from_secs(3_600);
+        world.config.call_timeout = Duration::from_secs(600);
         let job = world.enqueue(&Script::new("late")).await;
         let process = world.start();
         world.app.gate("call").reached(1).await;
@@ -213,7 +196,7 @@ async fn l02_a_superseded_attempt_changes_no_breaker() {
 
 #[tokio::test]
 async fn a_step_that_does_not_end_in_time_counts() {
-    const SLOW: Step = MAIL.timeout(std::time::Duration::from_millis(50));
+    const SLOW: Step = MAIL.timeout(Duration::from_millis(50));
     let mut world = Lab::world(|label, run| {
         Box::pin(async move {
             run.step(SLOW, async |at| {

@@ -19,7 +19,7 @@ use tokio::task::block_in_place;
 
 use super::callers::deliver;
 use super::fleet::{Crew, Fleet};
-use super::{Pace, Verdict, audit, checker, put_back_dead, register, slow_answers};
+use super::{Pace, Verdict, audit, checker, put_back_dead, register, slow_answers, unended};
 use crate::Proxy;
 use pair::Pair;
 
@@ -202,13 +202,11 @@ async fn is_busy(pool: &PgPool) -> bool {
 }
 
 async fn is_idle(pool: &PgPool) -> bool {
-    let open: i64 = sqlx::query_scalar(
-        "SELECT (SELECT count(*) FROM engine.job WHERE kind <> 'studio.check' OR run_at <= engine.now()) + (SELECT count(*) FROM engine.dead_letter)",
-    )
-    .fetch_one(pool)
-    .await
-    .expect("the database answers");
-    open == 0
+    let dead: i64 = sqlx::query_scalar("SELECT count(*) FROM engine.dead_letter")
+        .fetch_one(pool)
+        .await
+        .expect("the database answers");
+    dead + unended(pool).await == 0
 }
 
 /// What a doctor's answer says of commits.

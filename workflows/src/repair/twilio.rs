@@ -76,17 +76,22 @@ async fn number_of(
     account: &AccountSid,
     number: &NumberSid,
 ) -> Result<Found> {
-    let found = match twilio.number(account, number).await {
-        Ok(found) => found,
-        Err(error) if error.is_not_found() => {
-            let detail =
-                format!("the studio's number {number} is not in its Twilio account any more");
-            return Ok(Found::differs(PART, detail));
-        }
-        Err(error) => return Err(error.into()),
+    let name = friendly_name(at.workspace);
+    let named = twilio.find_number(account, &name).await?;
+    let ours = named.as_ref().map(|named| &named.oldest).filter(|oldest| oldest.sid == *number);
+    let found = match ours {
+        Some(ours) => ours.clone(),
+        None => match twilio.number(account, number).await {
+            Ok(found) => found,
+            Err(error) if error.is_not_found() => {
+                let detail =
+                    format!("the studio's number {number} is not in its Twilio account any more");
+                return Ok(Found::differs(PART, detail));
+            }
+            Err(error) => return Err(error.into()),
+        },
     };
     // A provisioning takes the oldest of those that bear the studio's name; any more is paid for as well.
-    let named = twilio.find_number(account, &friendly_name(at.workspace)).await?;
     if let Some(named) = named.filter(|named| named.duplicates > 0) {
         return Ok(Found::person(
             PART,
@@ -102,7 +107,6 @@ async fn number_of(
         ));
     }
     // By its name a provisioning finds it again. Without it, it would buy another.
-    let name = friendly_name(at.workspace);
     if found.friendly_name.as_deref() != Some(&name) {
         return Ok(Found::person(
             PART,
