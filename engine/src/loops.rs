@@ -16,6 +16,9 @@ pub(crate) mod rescue;
 pub(crate) mod upkeep;
 pub(crate) mod vacuum;
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 /// An interval spread by a fifth, so that the processes of a fleet do not march in step.

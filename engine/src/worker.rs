@@ -147,6 +147,7 @@ impl<A: Send + Sync + 'static> Worker<A> {
                 }
                 // What declared it dead, a network that is away, may not be over: it is waited for, as by one that lives.
                 Err(WorkerError::Database(error)) if has_lived => {
+                    self.strains.met(&error, &self.pool);
                     tracing::warn!(%error, "no new incarnation yet");
                     tokio::select! {
                         () = tokio::time::sleep(jittered(self.config.heartbeat)) => {}

@@ -16,6 +16,7 @@ use crate::enqueue::sealed::sealed;
 use crate::enqueue::{EnqueueError, NewJob, enqueue};
 use crate::failure::Failure;
 use crate::secrets::Vault;
+use crate::strain::Strains;
 
 /// How often it is looked what an operator has asked for.
 const LOOK: Duration = Duration::from_secs(5);
@@ -32,6 +33,7 @@ const OVERLAPS: &str = "the job of the tick before has not ended";
 /// Looks after the schedules until it is stopped.
 pub(crate) async fn run(
     pool: PgPool,
+    strains: Strains,
     vault: Option<Vault>,
     schedules: Arc<[Schedule]>,
     stop: CancellationToken,
@@ -44,6 +46,7 @@ pub(crate) async fn run(
         let pause = match round(&pool, vault.as_ref(), &schedules, &mut kept).await {
             Ok(due_in) => due_in.min(LOOK),
             Err(error) => {
+                strains.met(&error, &pool);
                 tracing::warn!(%error, "could not look after the schedules, trying again");
                 AGAIN
             }

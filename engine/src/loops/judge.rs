@@ -37,6 +37,7 @@ pub(crate) struct Limited {
 #[derive(Debug)]
 pub(crate) struct Judge {
     line: Line,
+    pool: PgPool,
     lease: Arc<Lease>,
     hands: mpsc::Sender<Hand>,
     freed: Arc<Notify>,
@@ -49,7 +50,7 @@ impl Judge {
         hands: mpsc::Sender<Hand>,
         freed: Arc<Notify>,
     ) -> Self {
-        Self { line: Line::by_keys(pool, "judge"), lease, hands, freed }
+        Self { line: Line::by_keys(pool, "judge"), pool: pool.clone(), lease, hands, freed }
     }
 
     /// Judges until nothing is claimed any more, or the process is dead. What was claimed while it judged is judged together.
@@ -73,6 +74,7 @@ impl Judge {
             match judged {
                 Ok(begin) => break begin,
                 Err(error) => {
+                    self.lease.strains.met(&error, &self.pool);
                     tracing::warn!(%error, jobs = batch.len(), "jobs with limits could not be judged, trying again");
                     tokio::time::sleep(AGAIN).await;
                 }

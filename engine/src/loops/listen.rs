@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::alarm::Alarm;
 use super::hints::{DEBOUNCE, Hint, payloads};
+use crate::strain::Strains;
 
 const CHANNEL: &str = "autopilot";
 
@@ -88,7 +89,7 @@ async fn send(pool: PgPool, mut inbox: mpsc::UnboundedReceiver<Hint>) {
 }
 
 /// Passes hints for our queues on to the claim loop.
-pub(crate) async fn run(pool: PgPool, alarm: Alarm, stop: CancellationToken) {
+pub(crate) async fn run(pool: PgPool, strains: Strains, alarm: Alarm, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let listening = async {
             let mut listener = PgListener::connect_with(&pool).await?;
@@ -104,6 +105,7 @@ pub(crate) async fn run(pool: PgPool, alarm: Alarm, stop: CancellationToken) {
             () = stop.cancelled() => return,
         };
         if let Err(error) = result {
+            strains.met(&error, &pool);
             tracing::warn!(%error, "listening for wake-ups failed; polling goes on");
         }
         tokio::select! {

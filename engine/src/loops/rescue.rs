@@ -11,6 +11,7 @@ use crate::config::CRASH_LIMIT;
 use crate::failure::{Class, Effect, Failure};
 use crate::family;
 use crate::limit::places;
+use crate::strain::Strains;
 
 /// What one round did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,6 +25,7 @@ pub(crate) struct Rescued {
 /// Rescues whenever a heartbeat has seen that somebody died, until it is stopped.
 pub(crate) async fn run(
     pool: PgPool,
+    strains: Strains,
     somebody_died: Arc<Notify>,
     freed: impl Fn() + Send,
     stop: CancellationToken,
@@ -37,7 +39,8 @@ pub(crate) async fn run(
             Ok(rescued) if rescued == Rescued::default() => {}
             Ok(_) => freed(),
             Err(error) => {
-                tracing::warn!(%error, "rescue failed; the next heartbeat asks for it again")
+                strains.met(&error, &pool);
+                tracing::warn!(%error, "rescue failed; the next heartbeat asks for it again");
             }
         }
     }

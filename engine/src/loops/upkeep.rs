@@ -11,6 +11,7 @@ use super::jittered;
 use crate::limit::places;
 use crate::ops::{pauses, retention};
 use crate::retry::random;
+use crate::strain::Strains;
 
 /// How often.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -19,7 +20,7 @@ const INTERVAL: Duration = Duration::from_secs(60);
 const LONG_LOOK: Duration = Duration::from_secs(3600);
 
 /// Looks after it until it is stopped.
-pub(crate) async fn run(pool: PgPool, stop: CancellationToken) {
+pub(crate) async fn run(pool: PgPool, strains: Strains, stop: CancellationToken) {
     // Not all processes of a deploy at once.
     let mut long_look = Instant::now() + LONG_LOOK.mul_f64(random());
     loop {
@@ -28,6 +29,7 @@ pub(crate) async fn run(pool: PgPool, stop: CancellationToken) {
             () = stop.cancelled() => return,
         }
         if let Err(error) = look_after(&pool).await {
+            strains.met(&error, &pool);
             tracing::warn!(%error, "could not look after limits, locks and pauses; the next minute does");
         }
         let months = Instant::now() >= long_look;

@@ -150,14 +150,16 @@ impl<A: Send + Sync + 'static> Worker<A> {
             let work = Arc::clone(&alarm.work);
             move || work.notify_one()
         };
-        tokio::spawn(rescue::run(self.pool.clone(), somebody_died, freed, halt.clone()));
-        tokio::spawn(upkeep::run(self.pool.clone(), halt.clone()));
+        let strains = || self.strains.clone();
+        tokio::spawn(rescue::run(self.pool.clone(), strains(), somebody_died, freed, halt.clone()));
+        tokio::spawn(upkeep::run(self.pool.clone(), strains(), halt.clone()));
         let schedules = Arc::from(self.registry.schedules());
-        tokio::spawn(cron::run(self.pool.clone(), self.vault.clone(), schedules, halt.clone()));
+        let (pool, vault) = (self.pool.clone(), self.vault.clone());
+        tokio::spawn(cron::run(pool, strains(), vault, schedules, halt.clone()));
         let (lease, after) = (Arc::clone(lease), self.config.vacuum_after);
         tokio::spawn(vacuum::run(self.pool.clone(), lease, after, halt.clone()));
         if self.config.listen {
-            tokio::spawn(listen::run(self.pool.clone(), alarm.clone(), halt.clone()));
+            tokio::spawn(listen::run(self.pool.clone(), strains(), alarm.clone(), halt.clone()));
         }
     }
 

@@ -15,6 +15,9 @@ use crate::storm::Random;
 /// Lines of log that a process may write in a second of trouble: more is a busy loop.
 const LINES: f64 = 20.0;
 
+/// Without a connection for so long, a process has said so.
+const SAID: Duration = Duration::from_secs(30);
+
 const TERMINATE: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
     WHERE application_name LIKE 'autopilot/%' AND pid % 3 = ANY ($1)";
 
@@ -54,7 +57,7 @@ async fn trouble(order: Order) -> Outcome {
         ..Outcome::default()
     };
     outcome.hold(taken.refusals > 0, || "the server never ran out of connections".to_owned());
-    let tell = scene.fleet.logs_saying(Strain::FullServer.name());
+    let tell = says_full(&scene);
     outcome.hold(tell > 0, || "no process said that the server has no connection left".to_owned());
     outcome.notes.push(format!("{tell} processes said which it was"));
     outcome.hold(rate <= LINES, || format!("{rate:.1} lines of log a second and process"));
@@ -89,26 +92,33 @@ struct Taken {
     terminated: i64,
 }
 
-/// Takes all connections that there are, also those that the processes lose then.
+/// Takes all connections that there are, also those that the processes lose then; until one of them says that there are
+/// none. Whoever is quick gets one back in between, and has lost it again at the next refusal.
 async fn take_all(scene: &Scene, server: &Server, part: Duration) -> Taken {
     let (mut hogs, mut taken) = (Vec::new(), Taken::default());
     let mut since: Option<Instant> = None;
-    while since.is_none_or(|since| since.elapsed() < part) {
+    let is_over = |since: Instant| {
+        let time = since.elapsed();
+        time >= part && (time >= SAID || says_full(scene) > 0)
+    };
+    while since.is_none_or(|since| !is_over(since)) {
         match PgConnection::connect(&server.url).await {
             Ok(connection) => hogs.push(connection),
-            Err(_) if since.is_none() => {
-                since = Some(Instant::now());
+            Err(_) => {
+                since.get_or_insert_with(Instant::now);
                 taken.refusals += 1;
                 taken.terminated += terminate(&scene.pool, &[0, 1, 2]).await;
-            }
-            Err(_) => {
-                taken.refusals += 1;
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                tokio::time::sleep(Duration::from_millis(20)).await; // The fault's own rhythm.
             }
         }
     }
     taken.hogs = hogs.len();
     taken
+}
+
+/// How many processes have said that the server has no connection left.
+fn says_full(scene: &Scene) -> usize {
+    scene.fleet.logs_saying(Strain::FullServer.name())
 }
 
 /// Lets everybody wait for the queue and the inbox.

@@ -1,0 +1,81 @@
+//! What keeps a process from the database is noted by whichever loop meets it, and not by the claim loop alone.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::alarm::Alarm;
+use super::judge::Judge;
+use super::{cron, listen, rescue};
+use crate::config::WorkerConfig;
+use crate::cron::Schedule;
+use crate::failure::Result;
+use crate::job::Job;
+use crate::lease::Lease;
+use crate::run::Run;
+use crate::strain::{Strain, Strains};
+use crate::testing::eventually;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Ring;
+
+impl Job for Ring {
+    type App = ();
+    const KIND: &'static str = "ring";
+
+    async fn run(&self, _: &mut Run<'_, ()>) -> Result {
+        Ok(())
+    }
+}
+
+/// A pool to a server that is not there.
+fn nobody() -> PgPool {
+    let nobody = PgConnectOptions::new().host("127.0.0.1").port(1);
+    PgPoolOptions::new().acquire_timeout(Duration::from_millis(50)).connect_lazy_with(nobody)
+}
+
+async fn is_noted(what: &str, strains: &Strains, running: impl Future<Output = ()>) {
+    let noted =
+        eventually(what, async || strains.of_late().iter().any(|met| met.strain == Strain::Away));
+    tokio::select! {
+        () = running => panic!("{what} ended"),
+        () = noted => {}
+    }
+}
+
+#[tokio::test]
+async fn a_judge_notes_what_keeps_it_from_judging() {
+    let (pool, strains) = (nobody(), Strains::default());
+    let lease = Lease::new(Duration::from_secs(10), Instant::now(), strains.clone());
+    let (hands, _inbox) = mpsc::channel(1);
+    let mut judge = Judge::new(&pool, lease, hands, Arc::default());
+    is_noted("the judge", &strains, judge.judge(Vec::new())).await;
+}
+
+#[tokio::test]
+async fn a_rescue_notes_what_keeps_it_from_rescuing() {
+    let (strains, died) = (Strains::default(), Arc::new(Notify::new()));
+    died.notify_one();
+    let running = rescue::run(nobody(), strains.clone(), died, || {}, CancellationToken::new());
+    is_noted("the rescue", &strains, running).await;
+}
+
+#[tokio::test]
+async fn who_listens_notes_what_keeps_it_from_listening() {
+    let (strains, alarm) = (Strains::default(), Alarm::new(&WorkerConfig::default()));
+    let running = listen::run(nobody(), strains.clone(), alarm, CancellationToken::new());
+    is_noted("the listener", &strains, running).await;
+}
+
+#[tokio::test]
+async fn who_looks_after_schedules_notes_what_keeps_it_from_that() {
+    let strains = Strains::default();
+    let schedules = Arc::from([Schedule::new("ring", "@hourly", |_| Ring).unwrap()]);
+    let running = cron::run(nobody(), strains.clone(), None, schedules, CancellationToken::new());
+    is_noted("the schedules", &strains, running).await;
+}
