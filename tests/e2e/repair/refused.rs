@@ -88,6 +88,9 @@ async fn a_second_number_of_a_studios_name_is_told_for_it_is_paid_for() {
         assert!(told.contains(part), "{part}: {told}");
     }
     assert_eq!(runs(&studio.world).await, 1);
-    assert_eq!(wrong(&studio.world).await, ["twilio failing warning"]);
+    assert_eq!(wrong(&studio.world).await, ["twilio working warning"]);
+    studio.tamper_with_the_number(ELSEWHERE).await;
+    check(&studio).await;
+    assert_eq!(studio.number().await["voice_url"], HERE, "mended all the same");
     studio.finish().await;
 }

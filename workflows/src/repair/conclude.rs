@@ -45,7 +45,7 @@ pub(super) async fn conclude(
         let finding = Finding { component, found, done, run, outcome: Outcome::UnderWay };
         repairs::note(&mut *conn, workspace, &finding).await?;
     }
-    for found in asked.found.iter().filter(|found| found.mend == Mend::Person) {
+    for found in asked.found.iter().filter(|found| found.mend.needs_a_person()) {
         if is_news(&before, &found.seen) {
             let Seen { component, detail, .. } = &found.seen;
             let done = found.seen.wrong.as_ref().map_or("", |wrong| wrong.action.as_str());
@@ -122,12 +122,8 @@ fn may_be_over(run: &RunView) -> bool {
 
 /// Why a new provisioning is to be started; nothing where none is.
 fn causes(asked: &Asked, last: Last) -> Vec<(Component, &str)> {
-    // A provisioning does without mail, so whatever is wrong with that keeps nothing else from being mended.
-    let needs_a_person = asked
-        .found
-        .iter()
-        .any(|found| found.mend == Mend::Person && found.seen.component != Component::Email);
-    if !asked.may_provision || !last.may_repeat() || needs_a_person {
+    let waits_for_a_person = asked.found.iter().any(|found| found.mend == Mend::PersonFirst);
+    if !asked.may_provision || !last.may_repeat() || waits_for_a_person {
         return Vec::new();
     }
     let differing = asked.found.iter().filter(|found| found.mend == Mend::Provisioning);

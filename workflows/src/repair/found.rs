@@ -14,8 +14,19 @@ pub(super) enum Mend {
     Nobody,
     /// A new provisioning.
     Provisioning,
-    /// A person; until then a provisioning would fail where this check did.
+    /// A person; a provisioning does without it meanwhile.
     Person,
+    /// A person, and until then a provisioning would fail where this check did.
+    PersonFirst,
+}
+
+impl Mend {
+    pub(super) const fn needs_a_person(self) -> bool {
+        match self {
+            Self::Person | Self::PersonFirst => true,
+            Self::Nobody | Self::Provisioning => false,
+        }
+    }
 }
 
 /// What was found of one part.
@@ -44,14 +55,15 @@ impl Found {
         }
     }
 
-    pub(super) fn person(
+    /// Something that keeps a provisioning from mending anything before a person has seen to it.
+    pub(super) fn person_first(
         component: Component,
         severity: Severity,
         detail: impl Into<String>,
         action: impl Into<String>,
     ) -> Self {
         let seen = seen::person(component, severity, detail.into(), action.into());
-        Self { seen, mend: Mend::Person }
+        Self { seen, mend: Mend::PersonFirst }
     }
 }
 
@@ -60,7 +72,10 @@ pub(super) fn judged(component: Component, asked: Result<Found>) -> Result<Found
     match or_wait(asked) {
         // What our own database refuses is no answer of theirs.
         Err(Stop::Failed(failure)) if is_answer(failure.class) && !failure.is_of_database() => {
-            Ok(Found { seen: seen::refused(component, &failure), mend: Mend::Person })
+            // A provisioning does without mail.
+            let is_mail = component == Component::Email;
+            let mend = if is_mail { Mend::Person } else { Mend::PersonFirst };
+            Ok(Found { seen: seen::refused(component, &failure), mend })
         }
         asked => asked,
     }

@@ -30,7 +30,7 @@ pub(super) async fn ask(at: At<'_, App>) -> Result<Payer> {
 async fn compare(at: &At<'_, App>, stripe: &Stripe, may_provision: &mut bool) -> Result<Found> {
     Ok(match reread_subscription(at, stripe).await? {
         NowPaid::NoCustomer => idle("no checkout has been completed for this studio yet"),
-        NowPaid::Nothing { customer } => Found::person(
+        NowPaid::Nothing { customer } => Found::person_first(
             Component::Stripe,
             Severity::Warning,
             format!("Stripe's customer {customer} has no subscription"),

@@ -4,11 +4,13 @@ use std::str::FromStr;
 
 use autopilot_engine::{At, Result, Stop};
 
-use super::found::{Found, judged};
+use super::found::{Found, Mend, judged};
 use crate::app::App;
-use crate::integrations::twilio::{AccountSid, AccountStatus, NumberSid, Twilio};
+use crate::integrations::twilio::{
+    AccountSid, AccountStatus, Found as Named, Number, NumberSid, Twilio,
+};
 use crate::provisioning::{friendly_name, no_keyring, webhooks};
-use crate::state::health::{Component, Severity};
+use crate::state::health::{Component, Seen, Severity, Standing, Wrong};
 use crate::state::{phone_numbers, twilio_accounts};
 use crate::tenancy::Tenant;
 
@@ -49,7 +51,7 @@ async fn compare(at: &At<'_, App>, twilio: &Twilio) -> Result<Found> {
     match status {
         Some(AccountStatus::Active) => {}
         Some(AccountStatus::Suspended) => {
-            return Ok(Found::person(
+            return Ok(Found::person_first(
                 PART,
                 Severity::Critical,
                 format!("the studio's Twilio account {account} is suspended"),
@@ -91,24 +93,9 @@ async fn number_of(
             Err(error) => return Err(error.into()),
         },
     };
-    // A provisioning takes the oldest of those that bear the studio's name; any more is paid for as well.
-    if let Some(named) = named.filter(|named| named.duplicates > 0) {
-        return Ok(Found::person(
-            PART,
-            Severity::Warning,
-            format!(
-                "{} more numbers bear the studio's name beside {}, and each is paid for",
-                named.duplicates, named.oldest.phone_number
-            ),
-            format!(
-                "release those that nobody uses in the Twilio console, account {account}; keep {}",
-                named.oldest.phone_number
-            ),
-        ));
-    }
     // By its name a provisioning finds it again. Without it, it would buy another.
     if found.friendly_name.as_deref() != Some(&name) {
-        return Ok(Found::person(
+        return Ok(Found::person_first(
             PART,
             Severity::Warning,
             format!(
@@ -122,5 +109,26 @@ async fn number_of(
         let detail = format!("somebody has changed the webhooks of {}", found.phone_number);
         return Ok(Found::differs(PART, detail));
     }
-    Ok(Found::well(PART, format!("{} is ours and reports to us", found.phone_number)))
+    let duplicates = named.filter(|named| named.duplicates > 0);
+    Ok(duplicates.map_or_else(
+        || Found::well(PART, format!("{} is ours and reports to us", found.phone_number)),
+        |named| paid_twice(account, &named),
+    ))
+}
+
+/// More than one number bears the studio's name. A provisioning takes the oldest, and nothing is the worse for the others but the bill.
+fn paid_twice(account: &AccountSid, named: &Named<Number>) -> Found {
+    let (more, kept) = (named.duplicates, &named.oldest.phone_number);
+    let wrong = Wrong {
+        severity: Severity::Warning,
+        next:
+            "the studio's number goes on as ever; the others are paid for until they are released"
+                .to_owned(),
+        action: format!(
+            "release those that nobody uses in the Twilio console, account {account}; keep {kept}"
+        ),
+    };
+    let detail =
+        format!("{more} more numbers bear the studio's name beside {kept}, and each is paid for");
+    Found { seen: Seen::wrong(PART, Standing::Working, detail, wrong), mend: Mend::Person }
 }
