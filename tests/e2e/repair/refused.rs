@@ -92,5 +92,9 @@ async fn a_second_number_of_a_studios_name_is_told_for_it_is_paid_for() {
     studio.tamper_with_the_number(ELSEWHERE).await;
     check(&studio).await;
     assert_eq!(studio.number().await["voice_url"], HERE, "mended all the same");
+    check(&studio).await;
+    studio.world.execute("DELETE FROM studio.email_account").await;
+    check(&studio).await;
+    assert_eq!(studio.world.count("studio.email_account").await, 1, "and so is what else differs");
     studio.finish().await;
 }
