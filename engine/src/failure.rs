@@ -123,9 +123,6 @@ pub struct Failure {
     pub action: Option<String>,
     /// What is known of the effect on the other side.
     pub effect: Effect,
-    /// So long it is not tried again, whatever the policy says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub not_before: Option<Duration>,
 }
 
 impl Failure {
@@ -142,7 +139,6 @@ impl Failure {
             message: message.into(),
             action: None,
             effect: Effect::None,
-            not_before: None,
         }
     }
 
@@ -158,19 +154,6 @@ impl Failure {
     pub const fn effect(mut self, effect: Effect) -> Self {
         self.effect = effect;
         self
-    }
-
-    /// Keeps it from being tried again before so long: for whoever was asked and may still be at it, so that a lookup which finds nothing
-    /// sooner would prove nothing. Whatever is tried again is tried so late at the earliest, unless the process dies or is drained.
-    #[must_use]
-    pub const fn not_before(mut self, time: Duration) -> Self {
-        self.not_before = Some(time);
-        self
-    }
-
-    /// A pause that is as long as the policy's and as what was asked for.
-    pub(crate) fn at_least(&self, pause: Duration) -> Duration {
-        pause.max(self.not_before.unwrap_or_default())
     }
 }
 
@@ -207,7 +190,6 @@ impl<E: Classify> From<E> for Failure {
             message: error.to_string(),
             action: error.action(),
             effect: error.effect(),
-            not_before: None,
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use autopilot_engine::WorkspaceId;
+use autopilot_sandbox::{Fault, Provider, Rule};
 use autopilot_tests::{
-    Providers, Studio, World, bought_once, crash_at_every_step, repeat_every_step,
+    Providers, Studio, World, bought_once, crash_at_every_step, eventually, repeat_every_step,
 };
 use autopilot_workflows::app::App;
 use autopilot_workflows::provisioning::Provision;
@@ -46,6 +47,31 @@ impl Remade {
         });
         assert!(!deleted, "the key that is kept was deleted at Twilio, {when}");
     }
+}
+
+/// Twilio takes its time, the process dies meanwhile, and the next one finds nothing yet.
+#[tokio::test]
+async fn nobody_buys_while_what_a_dead_process_asked_for_may_be_under_way() {
+    let mut studio = Studio::paid().await;
+    studio.world.config.heartbeat = Duration::from_millis(50);
+    studio.world.clock.freeze().await.unwrap();
+    let hangs = Rule::new(Provider::Twilio, Fault::Hang).method("POST");
+    studio.sandbox.faults().add(hangs.path_contains("/IncomingPhoneNumbers.json"));
+    studio.trigger().await;
+    let process = studio.world.start();
+    let orders = async || studio.summary().await.calls_of("twilio.buy_number");
+    eventually("a number is ordered", async || orders().await == 1).await;
+    process.kill().await;
+    studio.world.let_leases_lapse().await;
+    studio.world.drain().await;
+    assert_eq!(orders().await, 1, "{}", studio.progress().await);
+    let run = studio.run().await.run;
+    assert_eq!((run.status.as_str(), run.attempt), ("waiting", 0), "no attempt is spent for that");
+    studio.buy_a_number().await;
+    studio.world.drain_all().await;
+    assert_eq!(studio.progress().await, "completed 100 %");
+    studio.bought_once("it took place late").await;
+    studio.finish().await;
 }
 
 #[tokio::test]

@@ -218,6 +218,9 @@ async fn a_provisioning_that_is_cancelled_buys_nothing_more_and_a_retry_takes_it
 
     ops::retry(studio.world.pool(), run.id).await.unwrap();
     studio.world.drain().await;
+    let orders = studio.summary().await.calls_of("twilio.buy_number");
+    assert_eq!(orders, 1, "the one that was dropped may still be under way");
+    studio.world.drain_all().await;
     assert_eq!(studio.progress().await, "completed 100 %");
     assert_eq!(studio.summary().await.calls_of("stripe.list_subscriptions"), 1);
     studio.bought_once("after the retry").await;

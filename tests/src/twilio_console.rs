@@ -33,11 +33,11 @@ impl Studio {
         self.twilio(Method::POST, &path, &[("FriendlyName", name)]).await;
     }
 
-    /// Somebody buys one more number under the studio's name.
+    /// Somebody buys a number under the studio's name.
     ///
     /// # Panics
     /// When the studio has no account, or the number cannot be had.
-    pub async fn buy_another_number(&self) {
+    pub async fn buy_a_number(&self) {
         let account =
             self.world.texts("SELECT account_sid FROM studio.twilio_account").await.concat();
         let (path, name) = (

@@ -74,7 +74,7 @@ pub struct Settings {
     pub regulated_countries: Vec<Country>,
     /// How often a pending bundle or an open checkout is looked at when no event comes.
     pub look_again: Duration,
-    /// So long Twilio may still be at a purchase whose answer was lost: nobody looks for it sooner, for not to find it proves nothing.
+    /// So long Twilio may still be at a purchase of which nobody knows how it ended: nobody buys sooner, for not to find it proves nothing.
     pub settle: Duration,
 }
 

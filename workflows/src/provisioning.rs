@@ -3,6 +3,7 @@
 mod ai_config;
 mod email;
 mod number;
+mod purchase;
 pub(crate) mod seen;
 mod settle;
 mod smoke;

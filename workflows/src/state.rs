@@ -23,6 +23,7 @@ pub mod payments;
 pub mod phone_numbers;
 pub mod profiles;
 pub mod provider;
+pub mod purchases;
 pub mod repairs;
 pub mod routes;
 pub mod smoke_tests;

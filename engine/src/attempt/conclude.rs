@@ -70,7 +70,6 @@ pub(super) fn conclude(
                 .copied()
                 .unwrap_or((retry, job.attempt.unsigned_abs()));
             let delay = policy.delay(failure.class, attempt, retry::random());
-            let delay = delay.map(|delay| failure.at_least(delay));
             note(&mut change, &failure, delay);
             let counts = ending.step_retry.is_none();
             match delay {

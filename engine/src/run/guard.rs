@@ -73,14 +73,13 @@ impl From<Closed> for Wait {
 impl Verdict {
     /// What who met this outage waits for; none where it counts like any other failure.
     fn wait(self, failure: &Failure, pause: impl FnOnce() -> Duration) -> Option<Wait> {
-        let wait: Wait = match self {
-            Self::Counts => return None,
-            Self::Open(closed) => closed.into(),
+        match self {
+            Self::Counts => None,
+            Self::Open(closed) => Some(closed.into()),
             Self::Again { signal } => {
-                Wait { event: signal, look_again: pause(), reason: failure.to_string() }
+                Some(Wait { event: signal, look_again: pause(), reason: failure.to_string() })
             }
-        };
-        Some(Wait { look_again: failure.at_least(wait.look_again), ..wait })
+        }
     }
 }
 

@@ -78,7 +78,7 @@ async fn a_second_number_of_a_studios_name_is_told_for_it_is_paid_for() {
     let studio = Studio::paid().await;
     studio.provision().await;
     let kept = studio.number().await["phone_number"].as_str().unwrap().to_owned();
-    studio.buy_another_number().await;
+    studio.buy_a_number().await;
     for _ in 0..2 {
         check(&studio).await;
     }

@@ -2,16 +2,19 @@
 
 use std::str::FromStr;
 
-use autopilot_engine::{At, Class, Effect, Failure, Result, Stop, Wait};
+use autopilot_engine::{At, Class, Failure, Result, Stop, Wait};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::friendly_name;
+use super::purchase;
 use super::subaccount::Account;
 use crate::app::App;
 use crate::integrations::phone::{Country, E164};
 use crate::integrations::twilio::{
     AddressSid, BundleSid, Number, NumberSid, Purchase, Twilio, TwilioError, Webhooks,
 };
+use crate::state::purchases::Goods;
 use crate::state::{phone_numbers, profiles};
 use crate::tenancy::Tenant;
 
@@ -32,6 +35,7 @@ pub(super) async fn ensure(at: At<'_, App>, account: &Account) -> Result<Bought>
     };
     let webhooks = webhooks(&at);
     let name = friendly_name(at.workspace);
+    let looked_at = purchase::look(&at).await?;
     let (number, duplicates) = match twilio.find_number(&account.sid, &name).await? {
         Some(found) if found.oldest.reports_to(&webhooks) => (found.oldest, found.duplicates),
         Some(found) => {
@@ -40,7 +44,7 @@ pub(super) async fn ensure(at: At<'_, App>, account: &Account) -> Result<Bought>
                 twilio.update_number_webhooks(&account.sid, &found.oldest.sid, &webhooks).await?;
             (mended, found.duplicates)
         }
-        None => (buy(&at, twilio, account, name, webhooks).await?, 0),
+        None => (buy(&at, twilio, account, (name, webhooks), looked_at).await?, 0),
     };
     keep(&at, &number).await?;
     Ok(Bought { sid: number.sid, number: number.phone_number, duplicates })
@@ -61,8 +65,8 @@ async fn buy(
     at: &At<'_, App>,
     twilio: &Twilio,
     account: &Account,
-    friendly_name: String,
-    webhooks: Webhooks,
+    (friendly_name, webhooks): (String, Webhooks),
+    looked_at: DateTime<Utc>,
 ) -> Result<Number> {
     let (country, address_sid, bundle_sid) = permits(at, twilio).await?;
     let limit = at.app.provisioning.candidates;
@@ -76,11 +80,11 @@ async fn buy(
             address_sid: address_sid.clone(),
             bundle_sid: bundle_sid.clone(),
         };
-        at.before_call().await?;
-        match twilio.buy_number(&account.sid, &order).await {
+        let call = twilio.buy_number(&account.sid, &order);
+        match purchase::buy(at, Goods::PhoneNumber, looked_at, call).await? {
             Ok(number) => return Ok(number),
             Err(TwilioError::NumberTaken { .. }) => {}
-            Err(error) => return Err(settled(at, error)),
+            Err(error) => return Err(error.into()),
         }
     }
     Err(Stop::Failed(
@@ -93,15 +97,6 @@ async fn buy(
         )
         .action("try later with `autopilot runs retry`, or ask Twilio for stock in that country"),
     ))
-}
-
-/// What is done again only when it is settled how it ended: Twilio may be at it for longer than we listen.
-pub(super) fn settled(at: &At<'_, App>, error: TwilioError) -> Stop {
-    let failure = Failure::from(error);
-    Stop::Failed(match failure.effect {
-        Effect::None => failure,
-        Effect::Executed | Effect::Unknown => failure.not_before(at.app.provisioning.settle),
-    })
 }
 
 /// What the studio's country demands before it gives a number.

@@ -10,10 +10,11 @@ use autopilot_engine::{At, Class, Failure, Result, Stop};
 use serde::{Deserialize, Serialize};
 
 use super::friendly_name;
-use super::number::settled;
+use super::purchase;
 use crate::app::App;
 use crate::integrations::twilio::{AccountSid, AccountStatus, Subaccount, Twilio};
 use crate::state::provider::Provider;
+use crate::state::purchases::Goods;
 use crate::state::routes;
 use crate::state::twilio_accounts::{self, ApiKey, TwilioAccount};
 use crate::tenancy::Tenant;
@@ -80,12 +81,12 @@ async fn usable(twilio: &Twilio, kept: Option<&TwilioAccount>) -> Result<Option<
 
 async fn adopt_or_create(at: &At<'_, App>, twilio: &Twilio) -> Result<(Subaccount, usize)> {
     let name = friendly_name(at.workspace);
+    let looked_at = purchase::look(at).await?;
     if let Some(found) = twilio.find_subaccount(&name).await? {
         return Ok((found.oldest, found.duplicates));
     }
-    at.before_call().await?;
-    let created = twilio.create_subaccount(&name).await;
-    Ok((created.map_err(|error| settled(at, error))?, 0))
+    let call = twilio.create_subaccount(&name);
+    Ok((purchase::buy(at, Goods::TwilioAccount, looked_at, call).await??, 0))
 }
 
 /// A key's secret stands only in the answer that creates it, so keys whose secret was lost in a crash are deleted.

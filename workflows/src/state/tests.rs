@@ -1,6 +1,7 @@
 //! The rows as their callers see them, on a real database.
 
 mod platform;
+mod purchases;
 mod tenants;
 
 use autopilot_engine::WorkspaceId;
