@@ -5,10 +5,10 @@
 
 CREATE TABLE studio.purchase (
     workspace_id uuid        NOT NULL REFERENCES studio.workspace ON DELETE CASCADE,
-    what         text        NOT NULL CHECK (what IN ('twilio_account', 'phone_number')),
+    goods        text        NOT NULL CHECK (goods IN ('twilio_account', 'phone_number')),
     begun_at     timestamptz NOT NULL,
     ended_at     timestamptz,
-    PRIMARY KEY (workspace_id, what)
+    PRIMARY KEY (workspace_id, goods)
 );
 
 COMMENT ON COLUMN studio.purchase.ended_at IS 'Since when it is known that it took place; one that was refused leaves no row';

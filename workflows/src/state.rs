@@ -36,7 +36,7 @@ pub mod workspaces;
 
 use chrono::{DateTime, Utc};
 
-pub use clock::now;
+pub use clock::{now, now_of};
 pub use error::SealedError;
 
 /// What a provider says of something, and when it said so last by the database's clock.

@@ -125,3 +125,27 @@ async fn a_provisioning_that_a_refused_key_had_failed_is_done_when_the_key_is_ri
     assert_eq!(studio.world.count("engine.dead_letter").await, 1);
     studio.close().await;
 }
+
+#[tokio::test]
+async fn what_somebody_has_learnt_while_a_check_waited_is_not_overwritten() {
+    let studio = Studio::paid().await;
+    studio.provision().await;
+    studio.world.clock.freeze().await.unwrap();
+    studio.tamper_with_the_number(ELSEWHERE).await;
+    studio.sandbox.faults().add(down(Provider::Whatsapp));
+    check(&studio).await;
+    let asked = "engine.step WHERE name = 'ask_twilio' AND state = 'done'";
+    assert_eq!(studio.world.count(asked).await, 1, "it waits for WhatsApp alone");
+
+    studio.tamper_with_the_number(HERE).await;
+    studio.world.clock.advance_alive(Duration::from_secs(1)).await.unwrap();
+    let learnt = "UPDATE studio.health SET checked_at = engine.now() WHERE component = 'twilio'";
+    studio.world.execute(learnt).await;
+    studio.sandbox.faults().clear();
+    studio.world.drain_all().await;
+    assert_eq!((runs(&studio.world).await, repairs(&studio.world).await), (1, vec![]));
+    assert_eq!(wrong(&studio.world).await, [""; 0]);
+    let soon = "studio.workspace WHERE check_at < engine.now() + interval '11 minutes'";
+    assert_eq!(studio.world.count(soon).await, 1, "all is asked again");
+    studio.finish().await;
+}

@@ -15,7 +15,7 @@ use crate::integrations::twilio::{
     AddressSid, BundleSid, Number, NumberSid, Purchase, Twilio, TwilioError, Webhooks,
 };
 use crate::state::purchases::Goods;
-use crate::state::{phone_numbers, profiles};
+use crate::state::{self, phone_numbers, profiles};
 use crate::tenancy::Tenant;
 
 /// The studio's number.
@@ -35,7 +35,7 @@ pub(super) async fn ensure(at: At<'_, App>, account: &Account) -> Result<Bought>
     };
     let webhooks = webhooks(&at);
     let name = friendly_name(at.workspace);
-    let looked_at = purchase::look(&at).await?;
+    let looked_at = state::now_of(at.pool).await?;
     let (number, duplicates) = match twilio.find_number(&account.sid, &name).await? {
         Some(found) if found.oldest.reports_to(&webhooks) => (found.oldest, found.duplicates),
         Some(found) => {

@@ -10,12 +10,6 @@ use crate::state;
 use crate::state::purchases::{self, Begun, Goods};
 use crate::tenancy::Tenant;
 
-/// The time of a look that is about to be made.
-pub(super) async fn look(at: &At<'_, App>) -> Result<DateTime<Utc>> {
-    let mut conn = at.pool.acquire().await?;
-    Ok(state::now(&mut conn).await?)
-}
-
 /// Buys what was looked for at that time and not found. Gives what the call gave, or waits where somebody may still be at it: another
 /// run, an attempt whose process died, a call whose answer was lost.
 pub(super) async fn buy<T>(

@@ -13,6 +13,7 @@ use super::friendly_name;
 use super::purchase;
 use crate::app::App;
 use crate::integrations::twilio::{AccountSid, AccountStatus, Subaccount, Twilio};
+use crate::state;
 use crate::state::provider::Provider;
 use crate::state::purchases::Goods;
 use crate::state::routes;
@@ -81,7 +82,7 @@ async fn usable(twilio: &Twilio, kept: Option<&TwilioAccount>) -> Result<Option<
 
 async fn adopt_or_create(at: &At<'_, App>, twilio: &Twilio) -> Result<(Subaccount, usize)> {
     let name = friendly_name(at.workspace);
-    let looked_at = purchase::look(at).await?;
+    let looked_at = state::now_of(at.pool).await?;
     if let Some(found) = twilio.find_subaccount(&name).await? {
         return Ok((found.oldest, found.duplicates));
     }

@@ -6,7 +6,7 @@ use autopilot_engine::{Class, Failure, Job as _, JobId, Result, WorkspaceId};
 use serde::Deserialize as _;
 use sqlx::PgConnection;
 
-use super::found::{Found, Mend};
+use super::found::{Answer, Found, Mend};
 use crate::fail::unwritten;
 use crate::provisioning::{Provision, seen, trigger};
 use crate::state::health::{self, Component, Kept, Seen, Severity, Wrong};
@@ -16,9 +16,23 @@ use crate::state::workspaces;
 /// What all providers said.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
-    pub(super) found: Vec<Found>,
+    pub(super) found: Vec<Answer<Found>>,
     /// Whether the studio pays.
     pub(super) may_provision: bool,
+}
+
+impl Asked {
+    /// Whether somebody has learnt of a part since it was asked about: the end of a provisioning, for example.
+    fn is_outdated(&self, known: &[Kept]) -> bool {
+        self.found.iter().any(|answer| {
+            let mut newer = known.iter().filter(|kept| kept.checked_at > answer.asked_at);
+            newer.any(|kept| kept.seen.component == answer.said.seen.component)
+        })
+    }
+
+    fn found(&self) -> impl Iterator<Item = &Found> {
+        self.found.iter().map(|answer| &answer.said)
+    }
 }
 
 pub(super) async fn conclude(
@@ -34,6 +48,11 @@ pub(super) async fn conclude(
         repairs::end(&mut *conn, workspace, Outcome::Failed).await?;
     }
     let before = health::of(&mut *conn, &[workspace]).await?;
+    if asked.is_outdated(&before) {
+        // Whoever waits for one provider holds what the others have said, for as long as that takes.
+        workspaces::check_after_check(&mut *conn, workspace, false, true, seen::SOON).await?;
+        return Ok(());
+    }
     let causes = causes(asked, last);
     let run = if causes.is_empty() {
         None
@@ -45,7 +64,7 @@ pub(super) async fn conclude(
         let finding = Finding { component, found, done, run, outcome: Outcome::UnderWay };
         repairs::note(&mut *conn, workspace, &finding).await?;
     }
-    for found in asked.found.iter().filter(|found| found.mend.needs_a_person()) {
+    for found in asked.found().filter(|found| found.mend.needs_a_person()) {
         if is_news(&before, &found.seen) {
             let Seen { component, detail, .. } = &found.seen;
             let done = found.seen.wrong.as_ref().map_or("", |wrong| wrong.action.as_str());
@@ -54,7 +73,7 @@ pub(super) async fn conclude(
             repairs::note(&mut *conn, workspace, &finding).await?;
         }
     }
-    let told: Vec<Seen> = asked.found.iter().map(|found| told(found, asked, last, run)).collect();
+    let told: Vec<Seen> = asked.found().map(|found| told(found, asked, last, run)).collect();
     let has_changed = health::put(&mut *conn, workspace, &told).await?;
     let has_ended_well = matches!(last, Last::Well | Last::None);
     let is_well = run.is_none() && has_ended_well && !told.iter().any(Seen::is_wrong);
@@ -122,14 +141,14 @@ fn may_be_over(run: &RunView) -> bool {
 
 /// Why a new provisioning is to be started; nothing where none is.
 fn causes(asked: &Asked, last: Last) -> Vec<(Component, &str)> {
-    let waits_for_a_person = asked.found.iter().any(|found| found.mend == Mend::PersonFirst);
+    let waits_for_a_person = asked.found().any(|found| found.mend == Mend::PersonFirst);
     if !asked.may_provision || !last.may_repeat() || waits_for_a_person {
         return Vec::new();
     }
-    let differing = asked.found.iter().filter(|found| found.mend == Mend::Provisioning);
+    let differing = asked.found().filter(|found| found.mend == Mend::Provisioning);
     let mut causes: Vec<_> =
         differing.map(|found| (found.seen.component, found.seen.detail.as_str())).collect();
-    let all_work = !asked.found.iter().any(|found| found.seen.is_wrong());
+    let all_work = !asked.found().any(|found| found.seen.is_wrong());
     if causes.is_empty() && last == Last::SetAside {
         causes.push((
             Component::Provisioning,

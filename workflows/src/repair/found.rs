@@ -1,6 +1,7 @@
 //! What a provider said, held against what we wrote down.
 
 use autopilot_engine::{Class, Result, Stop};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::provisioning::{or_wait, seen};
@@ -27,6 +28,13 @@ impl Mend {
             Self::Nobody | Self::Provisioning => false,
         }
     }
+}
+
+/// What somebody said, and when he was asked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Answer<T> {
+    pub(super) asked_at: DateTime<Utc>,
+    pub(super) said: T,
 }
 
 /// What was found of one part.

@@ -28,10 +28,7 @@ async fn compare(at: &At<'_, App>, line: &WhatsAppLine) -> Result<Found> {
     let mut tenant = Tenant::begin(at.pool, at.workspace).await?;
     let kept = whatsapp_channels::get(&mut tenant).await?;
     tenant.finish().await?;
-    let now = {
-        let mut conn = at.pool.acquire().await?;
-        state::now(&mut conn).await?
-    };
+    let now = state::now_of(at.pool).await?;
     let seen = connected(line).await?;
     if kept.is_none() {
         return Ok(Found::differs(PART, "the studio's WhatsApp line is not set up yet"));

@@ -53,8 +53,8 @@ pub async fn begin(
     settle: Duration,
 ) -> Result<Begun, sqlx::Error> {
     let begun = sqlx::query_scalar!(
-        "INSERT INTO studio.purchase (workspace_id, what, begun_at) VALUES ($1, $2, $5)
-         ON CONFLICT (workspace_id, what) DO UPDATE SET begun_at = excluded.begun_at, ended_at = NULL
+        "INSERT INTO studio.purchase (workspace_id, goods, begun_at) VALUES ($1, $2, $5)
+         ON CONFLICT (workspace_id, goods) DO UPDATE SET begun_at = excluded.begun_at, ended_at = NULL
          WHERE coalesce(purchase.ended_at, purchase.begun_at + make_interval(secs => $4)) <= $3
          RETURNING begun_at",
         tenant.workspace().uuid(),
@@ -70,7 +70,7 @@ pub async fn begin(
     }
     let left = sqlx::query_scalar!(
         r#"SELECT greatest(extract(epoch FROM begun_at + make_interval(secs => $3) - $4), 0)::float8 AS "left!"
-           FROM studio.purchase WHERE workspace_id = $1 AND what = $2 AND ended_at IS NULL"#,
+           FROM studio.purchase WHERE workspace_id = $1 AND goods = $2 AND ended_at IS NULL"#,
         tenant.workspace().uuid(),
         goods.name(),
         settle.as_secs_f64(),
@@ -93,7 +93,7 @@ pub async fn end(
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE studio.purchase SET ended_at = $4
-         WHERE workspace_id = $1 AND what = $2 AND begun_at = $3",
+         WHERE workspace_id = $1 AND goods = $2 AND begun_at = $3",
         tenant.workspace().uuid(),
         goods.name(),
         begun_at,
@@ -114,7 +114,7 @@ pub async fn withdraw(
     begun_at: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "DELETE FROM studio.purchase WHERE workspace_id = $1 AND what = $2 AND begun_at = $3",
+        "DELETE FROM studio.purchase WHERE workspace_id = $1 AND goods = $2 AND begun_at = $3",
         tenant.workspace().uuid(),
         goods.name(),
         begun_at
