@@ -2,7 +2,7 @@
 
 use autopilot_engine::ops::{self, breakers};
 use autopilot_sandbox::{Fault, Provider, Rule};
-use autopilot_tests::Studio;
+use autopilot_tests::{SETTLE, Studio};
 use serde_json::json;
 
 /// Twilio refuses to sell numbers, so often.
@@ -61,6 +61,7 @@ async fn an_account_that_was_closed_or_deleted_gives_way_to_another_with_a_numbe
         studio.provision().await;
         let first = account(&studio).await;
         studio.close_account(&first).await;
+        studio.world.clock.advance_alive(SETTLE).await.unwrap();
         if is_deleted {
             studio.sandbox.forget_account(&first);
         }

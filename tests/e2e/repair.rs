@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use autopilot_engine::{NewJob, WorkspaceId};
 use autopilot_sandbox::{Checkout, SubscriptionStatus};
-use autopilot_tests::{Providers, Studio, World, crash_at_every_step};
+use autopilot_tests::{Providers, SETTLE, Studio, World, crash_at_every_step};
 use autopilot_workflows::app::App;
 use autopilot_workflows::repair::Check;
 use serde_json::{Value, json};
@@ -81,6 +81,7 @@ async fn a_closed_or_deleted_subaccount_gives_way_to_another_with_a_number_once(
             panic!("one account")
         };
         studio.close_account(account).await;
+        studio.world.clock.advance_alive(SETTLE).await.unwrap();
         if is_deleted {
             studio.sandbox.forget_account(account);
         }

@@ -149,3 +149,20 @@ async fn what_somebody_has_learnt_while_a_check_waited_is_not_overwritten() {
     assert_eq!(studio.world.count(soon).await, 1, "all is asked again");
     studio.finish().await;
 }
+
+#[tokio::test]
+async fn what_was_asked_long_ago_is_not_told_as_seen_now() {
+    let studio = Studio::paid().await;
+    studio.provision().await;
+    studio.world.clock.freeze().await.unwrap();
+    studio.sandbox.faults().add(down(Provider::Whatsapp));
+    check(&studio).await;
+    studio.sandbox.faults().clear();
+    studio.world.clock.advance_alive(TICK).await.unwrap();
+    studio.world.drain_all().await;
+    let seen = "studio.health WHERE component = 'twilio' AND checked_at > engine.now() - interval '5 minutes'";
+    assert_eq!(studio.world.count(seen).await, 0, "it was asked ten minutes ago");
+    check(&studio).await;
+    assert_eq!(studio.world.count(seen).await, 1, "it is asked again");
+    studio.finish().await;
+}

@@ -1,7 +1,7 @@
 //! What is refused for good: a check says so, and keeps nothing else from being mended.
 
 use autopilot_sandbox::{Fault, Provider, Rule};
-use autopilot_tests::Studio;
+use autopilot_tests::{SETTLE, Studio};
 use autopilot_workflows::state::provider::Provider as Of;
 use autopilot_workflows::webhooks::account_gaps::RepairAccountGaps;
 use serde_json::json;
@@ -54,6 +54,7 @@ async fn an_account_that_is_gone_is_asked_about_without_harm_and_once_it_is_repl
         let account =
             studio.world.texts("SELECT account_sid FROM studio.twilio_account").await.concat();
         studio.close_account(&account).await;
+        studio.world.clock.advance_alive(SETTLE).await.unwrap();
         if is_deleted {
             studio.sandbox.forget_account(&account);
         }

@@ -105,6 +105,16 @@ fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
 }
 
 #[test]
+fn a_purchase_is_not_settled_while_its_call_may_be_under_way() {
+    let file = "[twilio]\ntimeout = \"6s\"\n[provisioning]\nsettle = \"11s\"";
+    let told = errors(&load(file, &[DATABASE])).concat();
+    for part in ["provisioning.settle", "is 11s, less than twice twilio.timeout", "12s or more"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(load(&file.replace("11s", "12s"), &[DATABASE]).accept().is_ok());
+}
+
+#[test]
 fn all_problems_are_told_at_once_with_key_source_and_fix() {
     let file =
         "[worker]\nleese = \"9s\"\npoll_min = 50\n[http]\nbind = \"here\"\n[colours]\nsky = 1";

@@ -1,6 +1,8 @@
 //! Buying from Twilio, which has no idempotency keys and may take longer than we listen, or live: an answer that was lost is made up for by
 //! the next look, and as long as somebody may be at it nobody buys because a look has found nothing.
 
+use std::time::{Duration, Instant};
+
 use autopilot_engine::{At, Classify as _, Effect, Result, Stop, Wait};
 use chrono::{DateTime, Utc};
 
@@ -10,6 +12,9 @@ use crate::state;
 use crate::state::purchases::{self, Begun, Goods};
 use crate::tenancy::Tenant;
 
+/// A purchase whose writing down took longer is not made.
+const PROMPT: Duration = Duration::from_secs(2);
+
 /// Buys what was looked for at that time and not found. Gives what the call gave, or waits where somebody may still be at it: another
 /// run, an attempt whose process died, a call whose answer was lost.
 pub(super) async fn buy<T>(
@@ -18,16 +23,20 @@ pub(super) async fn buy<T>(
     looked_at: DateTime<Utc>,
     call: impl Future<Output = std::result::Result<T, TwilioError>> + Send,
 ) -> Result<std::result::Result<T, TwilioError>> {
+    at.before_call().await?;
+    let started = Instant::now();
     let begun_at = begin(at, goods, looked_at).await?;
-    if let Err(stop) = at.before_call().await {
-        ended(at, goods, begun_at, false).await;
+    // What was written down long ago protects a call that begins now for too short a time.
+    let ready = if started.elapsed() < PROMPT { at.before_call().await } else { Err(Stop::Parked) };
+    if let Err(stop) = ready {
+        note(at, goods, begun_at, Known::DidNotBegin).await;
         return Err(stop);
     }
     let bought = call.await;
     match bought.as_ref().map_err(|error| error.effect()) {
-        Ok(_) => ended(at, goods, begun_at, true).await,
-        Err(Effect::None) => ended(at, goods, begun_at, false).await,
-        Err(Effect::Executed | Effect::Unknown) => {}
+        Ok(_) => {}
+        Err(Effect::None) => note(at, goods, begun_at, Known::DidNotBegin).await,
+        Err(Effect::Executed | Effect::Unknown) => note(at, goods, begun_at, Known::Nothing).await,
     }
     Ok(bought)
 }
@@ -54,16 +63,25 @@ async fn begin(at: &At<'_, App>, goods: Goods, looked_at: DateTime<Utc>) -> Resu
     }
 }
 
-/// Writes down how it ended, as far as that is known. Where that cannot be written, whoever looks next waits for nothing.
-async fn ended(at: &At<'_, App>, goods: Goods, begun_at: DateTime<Utc>, took_place: bool) {
+/// What is known of a purchase that was written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// It did not take place.
+    DidNotBegin,
+    /// How it ended is not known.
+    Nothing,
+}
+
+/// Writes down what is known now. Where that cannot be written, whoever comes next waits a little longer, or less long after a call that
+/// took its time.
+async fn note(at: &At<'_, App>, goods: Goods, begun_at: DateTime<Utc>, known: Known) {
     let written = async {
         let mut tx = at.pool.begin().await?;
         let now = state::now(&mut tx).await?;
         let mut tenant = Tenant::enter(&mut tx, at.workspace).await?;
-        if took_place {
-            purchases::end(&mut tenant, goods, begun_at, now).await?;
-        } else {
-            purchases::withdraw(&mut tenant, goods, begun_at).await?;
+        match known {
+            Known::DidNotBegin => purchases::withdraw(&mut tenant, goods, begun_at).await?,
+            Known::Nothing => purchases::prolong(&mut tenant, goods, begun_at, now).await?,
         }
         tenant.finish().await?;
         tx.commit().await

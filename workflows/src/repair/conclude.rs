@@ -3,12 +3,14 @@
 use autopilot_engine::ops::runs::RunView;
 use autopilot_engine::ops::standing;
 use autopilot_engine::{Class, Failure, Job as _, JobId, Result, WorkspaceId};
+use chrono::{DateTime, Utc};
 use serde::Deserialize as _;
 use sqlx::PgConnection;
 
 use super::found::{Answer, Found, Mend};
 use crate::fail::unwritten;
 use crate::provisioning::{Provision, seen, trigger};
+use crate::state;
 use crate::state::health::{self, Component, Kept, Seen, Severity, Wrong};
 use crate::state::repairs::{self, Finding, Outcome};
 use crate::state::workspaces;
@@ -22,9 +24,12 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// Whether somebody has learnt of a part since it was asked about: the end of a provisioning, for example.
-    fn is_outdated(&self, known: &[Kept]) -> bool {
+    /// Whether a part was asked about too long ago, or somebody has learnt of it since: the end of a provisioning, for example.
+    fn is_outdated(&self, known: &[Kept], now: DateTime<Utc>) -> bool {
         self.found.iter().any(|answer| {
+            if (now - answer.asked_at).to_std().is_ok_and(|age| age > seen::SOON) {
+                return true;
+            }
             let mut newer = known.iter().filter(|kept| kept.checked_at > answer.asked_at);
             newer.any(|kept| kept.seen.component == answer.said.seen.component)
         })
@@ -48,7 +53,7 @@ pub(super) async fn conclude(
         repairs::end(&mut *conn, workspace, Outcome::Failed).await?;
     }
     let before = health::of(&mut *conn, &[workspace]).await?;
-    if asked.is_outdated(&before) {
+    if asked.is_outdated(&before, state::now(&mut *conn).await?) {
         // Whoever waits for one provider holds what the others have said, for as long as that takes.
         workspaces::check_after_check(&mut *conn, workspace, false, true, seen::SOON).await?;
         return Ok(());

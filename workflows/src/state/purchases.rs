@@ -40,8 +40,8 @@ pub enum Begun {
 
 /// Writes down that something is about to be bought that was looked for at that time and not found.
 ///
-/// Not where an earlier purchase may have taken place after that look: one whose end is not known may still be under way for `settle`. Of two
-/// who come at once one may.
+/// Not where an earlier purchase may have taken place after that look: one may be under way for `settle`, or not be in the seller's lists yet.
+/// Of two who come at once one may.
 ///
 /// # Errors
 /// The database's.
@@ -54,8 +54,8 @@ pub async fn begin(
 ) -> Result<Begun, sqlx::Error> {
     let begun = sqlx::query_scalar!(
         "INSERT INTO studio.purchase (workspace_id, goods, begun_at) VALUES ($1, $2, $5)
-         ON CONFLICT (workspace_id, goods) DO UPDATE SET begun_at = excluded.begun_at, ended_at = NULL
-         WHERE coalesce(purchase.ended_at, purchase.begun_at + make_interval(secs => $4)) <= $3
+         ON CONFLICT (workspace_id, goods) DO UPDATE SET begun_at = excluded.begun_at
+         WHERE purchase.begun_at + make_interval(secs => $4) <= $3
          RETURNING begun_at",
         tenant.workspace().uuid(),
         goods.name(),
@@ -70,7 +70,7 @@ pub async fn begin(
     }
     let left = sqlx::query_scalar!(
         r#"SELECT greatest(extract(epoch FROM begun_at + make_interval(secs => $3) - $4), 0)::float8 AS "left!"
-           FROM studio.purchase WHERE workspace_id = $1 AND goods = $2 AND ended_at IS NULL"#,
+           FROM studio.purchase WHERE workspace_id = $1 AND goods = $2"#,
         tenant.workspace().uuid(),
         goods.name(),
         settle.as_secs_f64(),
@@ -81,18 +81,18 @@ pub async fn begin(
     Ok(Begun::UnderWay(left.map_or(Duration::ZERO, Duration::from_secs_f64)))
 }
 
-/// Writes down that a purchase took place: who looks from now on finds it.
+/// Writes down that nobody knows how a purchase ended: from now on it may be under way for as long as it might have been at first.
 ///
 /// # Errors
 /// The database's.
-pub async fn end(
+pub async fn prolong(
     tenant: &mut Tenant<'_>,
     goods: Goods,
     begun_at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "UPDATE studio.purchase SET ended_at = $4
+        "UPDATE studio.purchase SET begun_at = $4
          WHERE workspace_id = $1 AND goods = $2 AND begun_at = $3",
         tenant.workspace().uuid(),
         goods.name(),

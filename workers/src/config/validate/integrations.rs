@@ -24,6 +24,7 @@ pub(super) fn validate(config: &Config, found: &mut Findings<'_>) {
         );
     }
     timeouts(config, found);
+    settles(config, found);
 }
 
 fn missing(key: &str, consequence: &str, found: &mut Findings<'_>) {
@@ -129,6 +130,21 @@ fn plain_text(smtp: &Smtp, host: &str, found: &mut Findings<'_>) {
             "smtp.tls",
             format!("is none, which would send the password to {host} for all to read"),
             "use starttls or implicit",
+        );
+    }
+}
+
+/// Nobody may take a purchase for settled while the call that makes it may still be under way.
+fn settles(config: &Config, found: &mut Findings<'_>) {
+    let least = config.twilio.timeout.saturating_mul(2);
+    if config.provisioning.settle < least {
+        found.error(
+            "provisioning.settle",
+            format!(
+                "is {}, less than twice twilio.timeout: another number could be bought while the first is still under way",
+                format_duration(config.provisioning.settle)
+            ),
+            format!("use {} or more", format_duration(least)),
         );
     }
 }

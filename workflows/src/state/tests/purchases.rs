@@ -6,7 +6,7 @@ use autopilot_engine::testing::Clock;
 
 use super::{database, workspace};
 use crate::state::now;
-use crate::state::purchases::{Begun, Goods, begin, end, withdraw};
+use crate::state::purchases::{Begun, Goods, begin, prolong, withdraw};
 use crate::tenancy::Tenant;
 
 const SETTLE: Duration = Duration::from_secs(30);
@@ -40,11 +40,11 @@ async fn nobody_buys_by_a_look_that_an_earlier_purchase_may_have_outdated() {
     let late = look().await;
     let Begun::At(second) = begins(number, late).await else { panic!("it is settled") };
 
-    let tell = async |begun_at, took_place| {
+    let tell = async |begun_at, is_open| {
         let now = look().await;
         let mut tenant = Tenant::begin(db.pool(), workspace).await.expect("entered");
-        let told = if took_place {
-            end(&mut tenant, number, begun_at, now).await
+        let told = if is_open {
+            prolong(&mut tenant, number, begun_at, now).await
         } else {
             withdraw(&mut tenant, number, begun_at).await
         };
@@ -56,9 +56,11 @@ async fn nobody_buys_by_a_look_that_an_earlier_purchase_may_have_outdated() {
     assert_eq!(waits, Begun::UnderWay(SETTLE), "only its own purchase is taken back");
     tell(second, false).await;
     let Begun::At(third) = begins(number, late).await else { panic!("nothing was bought") };
-    clock.advance(Duration::from_secs(1)).await.expect("later");
+    clock.advance(Duration::from_secs(7)).await.expect("later");
     tell(third, true).await;
-    assert_eq!(begins(number, late).await, Begun::UnderWay(Duration::ZERO), "looks once more");
-    assert!(matches!(begins(number, look().await).await, Begun::At(_)), "it was lost since");
+    let waits = begins(number, look().await).await;
+    assert_eq!(waits, Begun::UnderWay(SETTLE), "from when its answer was lost");
+    clock.advance(SETTLE).await.expect("settled");
+    assert!(matches!(begins(number, look().await).await, Begun::At(_)));
     db.close().await;
 }
