@@ -43,7 +43,7 @@ pub(crate) async fn run(
     }
     let mut kept = false;
     while !stop.is_cancelled() {
-        let pause = match round(&pool, vault.as_ref(), &schedules, &mut kept).await {
+        let pause = match round(&pool, &strains, vault.as_ref(), &schedules, &mut kept).await {
             Ok(due_in) => due_in.min(LOOK),
             Err(error) => {
                 strains.met(&error, &pool);
@@ -59,8 +59,9 @@ pub(crate) async fn run(
 }
 
 /// Enqueues what is due; in how long the next is.
-async fn round(
+pub(super) async fn round(
     pool: &PgPool,
+    strains: &Strains,
     vault: Option<&Vault>,
     schedules: &[Schedule],
     kept: &mut bool,
@@ -79,12 +80,15 @@ async fn round(
             Ok(None) => break,
             Ok(Some(())) => {}
             Err(Untaken { schedule, error: EnqueueError::Database(error) })
-                if error.as_database_error().is_none() =>
+                if schedule.is_empty() || error.as_database_error().is_none() =>
             {
                 tracing::debug!(schedule, "the database went away");
                 return Err(error);
             }
             Err(Untaken { schedule, error }) => {
+                if let EnqueueError::Database(error) = &error {
+                    strains.met(error, pool);
+                }
                 tracing::error!(schedule, %error, "a tick could not be enqueued, trying again");
                 names.retain(|name| *name != schedule);
             }
@@ -127,6 +131,7 @@ async fn keep(pool: &PgPool, schedules: &[Schedule]) -> Result<(), sqlx::Error> 
 
 /// A schedule whose tick was not taken.
 struct Untaken {
+    /// Empty where it could not be asked which is due.
     schedule: String,
     error: EnqueueError,
 }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::alarm::Alarm;
 use super::judge::Judge;
 use super::{cron, listen, rescue};
+use crate::MIGRATOR;
 use crate::config::WorkerConfig;
 use crate::cron::Schedule;
 use crate::failure::Result;
@@ -19,7 +20,7 @@ use crate::job::Job;
 use crate::lease::Lease;
 use crate::run::Run;
 use crate::strain::{Strain, Strains};
-use crate::testing::eventually;
+use crate::testing::{TestDatabase, eventually};
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Ring;
@@ -37,6 +38,25 @@ impl Job for Ring {
 fn nobody() -> PgPool {
     let nobody = PgConnectOptions::new().host("127.0.0.1").port(1);
     PgPoolOptions::new().acquire_timeout(Duration::from_millis(50)).connect_lazy_with(nobody)
+}
+
+#[tokio::test]
+async fn who_cannot_ask_which_schedule_is_due_ends_its_round() {
+    let database = TestDatabase::create(&[&MIGRATOR]).await;
+    let schedules = [Schedule::new("ring", "@hourly", |_| Ring).unwrap()];
+    let (strains, mut kept) = (Strains::default(), false);
+    cron::round(database.pool(), &strains, None, &schedules, &mut kept).await.unwrap();
+    let due = "UPDATE engine.schedule SET next_at = engine.now() - interval '1 minute'";
+    sqlx::query(due).execute(database.pool()).await.unwrap();
+    let options = database.pool().connect_options().as_ref().clone();
+    let options = options.options([("default_transaction_read_only", "on")]);
+    let pool = PgPoolOptions::new().connect_with(options).await.unwrap();
+    let round = cron::round(&pool, &strains, None, &schedules, &mut kept);
+    let ended = tokio::time::timeout(Duration::from_secs(20), round).await;
+    let error = ended.expect("it does not ask again and again").unwrap_err();
+    assert_eq!(Strain::of(&error), Some(Strain::ReadOnly), "{error}");
+    pool.close().await;
+    database.close().await;
 }
 
 async fn is_noted(what: &str, strains: &Strains, running: impl Future<Output = ()>) {

@@ -15,7 +15,7 @@ const OLD: f64 = 60.0;
 /// One whose oldest is older than this is not being worked off.
 const STUCK: f64 = 600.0;
 
-/// A schedule that is overdue by more is looked after by nobody.
+/// A schedule that is overdue by more is not merely late.
 const OVERDUE: TimeDelta = TimeDelta::minutes(1);
 
 /// What ticks.
@@ -60,40 +60,19 @@ pub(super) fn of_machine(
     queues: &[QueueAge],
 ) -> Vec<Issue> {
     let mut issues = Vec::new();
-    let mut tell = |severity, component: &str, cause: String, next: &str, action: String| {
-        issues.push(Issue {
-            severity,
-            component: component.to_owned(),
-            cause,
-            since: None,
-            what_happens_next: next.to_owned(),
-            action,
-        });
-    };
     if workers.alive == 0 {
-        tell(
+        issues.push(issue(
             Severity::Critical,
             "workers",
             "no worker process is alive: nothing is done for any studio".to_owned(),
             "webhooks are still taken and kept; all of it is done when a worker runs",
             "start `autopilot serve`".to_owned(),
-        );
+        ));
     }
-    if !scheduler.overdue.is_empty() {
-        tell(
-            Severity::Critical,
-            "scheduler",
-            format!(
-                "overdue, for no living process looks after them: {}",
-                scheduler.overdue.join(", ")
-            ),
-            "when a process looks after them again, what was missed is caught up as each schedule says",
-            "start `autopilot serve --workers`; `autopilot schedules list` shows all".to_owned(),
-        );
-    }
+    issues.extend(of_scheduler(scheduler));
     for QueueAge { queue, seconds, .. } in queues.iter().filter(|queue| queue.seconds > OLD) {
         let severity = if *seconds > STUCK { Severity::Critical } else { Severity::Warning };
-        tell(
+        issues.push(issue(
             severity,
             &format!("queue {queue}"),
             format!("its oldest ready job has waited for {seconds:.0} s"),
@@ -101,9 +80,45 @@ pub(super) fn of_machine(
             format!(
                 "start more workers, or raise worker.queues.{queue}; `autopilot doctor` says whether anybody serves it"
             ),
-        );
+        ));
     }
     issues
+}
+
+/// Those that are overdue, told apart by whether anybody looks after them.
+fn of_scheduler(scheduler: &Scheduler) -> Vec<Issue> {
+    let (alone, stuck): (Vec<&String>, Vec<&String>) =
+        scheduler.overdue.iter().partition(|name| scheduler.without_process.contains(name));
+    let told = |cause: &str, names: Vec<&String>, next: &str, action: &str| {
+        let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
+        let cause = format!("overdue, {cause}: {}", names.join(", "));
+        let action = action.to_owned();
+        (!names.is_empty()).then(|| issue(Severity::Critical, "scheduler", cause, next, action))
+    };
+    let stuck = told(
+        "though a process looks after them",
+        stuck,
+        "the process tries again every two seconds; what was missed is caught up as each schedule says",
+        "look for what the workers' log says of them, then at `autopilot doctor`",
+    );
+    let alone = told(
+        "for no living process looks after them",
+        alone,
+        "when a process looks after them again, what was missed is caught up as each schedule says",
+        "start `autopilot serve --workers`; `autopilot schedules list` shows all",
+    );
+    stuck.into_iter().chain(alone).collect()
+}
+
+fn issue(severity: Severity, component: &str, cause: String, next: &str, action: String) -> Issue {
+    Issue {
+        severity,
+        component: component.to_owned(),
+        cause,
+        since: None,
+        what_happens_next: next.to_owned(),
+        action,
+    }
 }
 
 /// Something that keeps the database from its work.
@@ -120,5 +135,26 @@ pub(super) fn of_strain(met: &Met) -> Issue {
         since: Some(met.since),
         what_happens_next: strain.what_happens_next().to_owned(),
         action: strain.action().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_looks_after_an_overdue_schedule_is_told_apart_from_nobody() {
+        let scheduler = Scheduler {
+            state: "failing",
+            overdue: vec!["alone".to_owned(), "stuck".to_owned()],
+            without_process: vec!["alone".to_owned()],
+        };
+        let issues = of_scheduler(&scheduler);
+        let causes: Vec<&str> = issues.iter().map(|issue| issue.cause.as_str()).collect();
+        let wanted = [
+            "overdue, though a process looks after them: stuck",
+            "overdue, for no living process looks after them: alone",
+        ];
+        assert_eq!(causes, wanted);
     }
 }
