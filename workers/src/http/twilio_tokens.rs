@@ -12,10 +12,13 @@ use autopilot_workflows::state::{SealedError, twilio_accounts};
 use autopilot_workflows::tenancy::Tenant;
 use secrecy::SecretString;
 use sqlx::PgPool;
-use tokio::time::Instant;
+use tokio::time::{Instant, error::Elapsed, timeout};
 
-/// How long a token is remembered: a token that was changed is believed after that at the latest.
-const REMEMBERED: Duration = Duration::from_secs(60);
+/// How long a token is used without a look: a token that was changed is believed after that, as soon as the database says so.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// How long somebody whose older token is known waits for the database.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// So many are remembered at most; what a stranger names is not among them.
 const MOST: usize = 10_000;
@@ -44,6 +47,9 @@ pub(super) enum LookupError {
     /// The database did not answer.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
+    /// It did not answer in time.
+    #[error("no answer within {PATIENCE:?}")]
+    Late(#[from] Elapsed),
     /// It is sealed and cannot be opened.
     #[error(transparent)]
     Sealed(#[from] SealedError),
@@ -64,17 +70,28 @@ impl TwilioTokens {
         self.0.main.is_some()
     }
 
-    /// The token of an account, if the account is ours.
+    /// The token of an account, if the account is ours. While the database does not answer, as it was known last.
     pub(super) async fn of(&self, account: &str) -> Result<Option<SecretString>, LookupError> {
-        let Parts { main, vault, pool, .. } = self.0.as_ref();
-        if let Some((sid, token)) = main
+        if let Some((sid, token)) = &self.0.main
             && sid == account
         {
             return Ok(Some(token.clone()));
         }
-        if let Some(token) = self.remembered(account) {
-            return Ok(Some(token));
+        let Some((age, known)) = self.remembered(account) else { return self.look_up(account).await };
+        if age < FRESH {
+            return Ok(Some(known));
         }
+        match timeout(PATIENCE, self.look_up(account)).await.map_err(LookupError::from).flatten() {
+            Ok(token) => Ok(token),
+            Err(error) => {
+                tracing::warn!(%error, account, "an account's token could not be looked up; the last one counts");
+                Ok(Some(known))
+            }
+        }
+    }
+
+    async fn look_up(&self, account: &str) -> Result<Option<SecretString>, LookupError> {
+        let Parts { vault, pool, .. } = self.0.as_ref();
         let Some(vault) = vault else { return Ok(None) };
         let workspace = {
             let mut conn = pool.acquire().await?;
@@ -86,24 +103,22 @@ impl TwilioTokens {
         tenant.finish().await?;
         let token =
             found.filter(|found| found.account_sid == account).map(|found| found.auth_token);
-        if let Some(token) = &token {
-            self.remember(account, token.clone());
-        }
+        self.remember(account, token.clone());
         Ok(token)
     }
 
-    fn remembered(&self, account: &str) -> Option<SecretString> {
+    /// With its age.
+    fn remembered(&self, account: &str) -> Option<(Duration, SecretString)> {
         let known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known
-            .get(account)
-            .filter(|(at, _)| at.elapsed() < REMEMBERED)
-            .map(|(_, token)| token.clone())
+        known.get(account).map(|(at, token)| (at.elapsed(), token.clone()))
     }
 
-    fn remember(&self, account: &str, token: SecretString) {
+    fn remember(&self, account: &str, token: Option<SecretString>) {
         let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.remove(account);
+        let Some(token) = token else { return };
         if known.len() >= MOST {
-            known.retain(|_, (at, _)| at.elapsed() < REMEMBERED);
+            known.retain(|_, (at, _)| at.elapsed() < FRESH);
         }
         if known.len() < MOST {
             known.insert(account.to_owned(), (Instant::now(), token));

@@ -3,6 +3,8 @@
 //!
 //! A call waits for its answer: it gets one also when the database does not take the event.
 
+use std::time::Duration;
+
 use autopilot_workflows::webhooks::twilio::{self, Endpoint, Form};
 use autopilot_workflows::webhooks::{self, Received};
 use axum::extract::{OriginalUri, State};
@@ -10,6 +12,7 @@ use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use secrecy::SecretString;
+use tokio::time::timeout;
 
 use super::Http;
 use super::delivered::{digest, kept, unrecorded};
@@ -20,6 +23,9 @@ use super::twilio_signature::{self, Asked, HEADER, SignatureError};
 
 /// By which Twilio marks a repetition.
 const TOKEN: &str = "i-twilio-idempotency-token";
+
+/// How long a caller hears nothing because the call is being recorded.
+const SILENCE: Duration = Duration::from_secs(2);
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -64,8 +70,10 @@ pub(super) async fn voice(
     RawBody(body): RawBody,
 ) -> Result<Response, Problem> {
     believe(&http, &uri, &headers, &body).await?;
-    if record(&http, &headers, body, Endpoint::Voice).await.is_err() {
-        tracing::error!("a call was answered, but is not recorded");
+    match timeout(SILENCE, record(&http, &headers, body, Endpoint::Voice)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(_unrecorded)) => tracing::error!("a call was answered, but is not recorded"),
+        Err(_elapsed) => tracing::error!("a call was answered, but may not be recorded"),
     }
     Ok(twiml(&http.voice_answer))
 }

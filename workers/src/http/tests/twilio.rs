@@ -1,5 +1,7 @@
 //! Twilio's webhooks: believed by the token of the account that they are about, answered in Twilio's own words.
 
+use std::time::Duration;
+
 use autopilot_engine::WorkspaceId;
 use autopilot_engine::secrets::Vault;
 use autopilot_workflows::state::provider::Provider;
@@ -14,6 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
+use tokio::time::timeout;
 
 use super::super::twilio_signature::HEADER;
 use super::World;
@@ -123,6 +126,35 @@ async fn a_call_is_answered_at_once_also_without_the_database() {
         503,
         "it comes again"
     );
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_call_of_a_studio_is_answered_while_the_database_hangs_by_the_token_that_was_known_last() {
+    let (world, _) = with_studio().await;
+    let call = [("AccountSid", STUDIO), ("CallSid", "CA1"), ("CallStatus", "ringing")];
+    let path = "/webhooks/twilio/voice";
+    let (_, _, answer) = post(&world, path, "studio-token", &call).await;
+    assert!(answer.contains("<Response><Say>"), "{answer}");
+    let hang = "CREATE FUNCTION hang() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(100); RETURN NEW; END $$;
+                CREATE TRIGGER hang BEFORE INSERT ON studio.inbox FOR EACH ROW EXECUTE FUNCTION hang();";
+    sqlx::raw_sql(hang).execute(world.pool()).await.unwrap();
+    let mut hanging = world.pool().begin().await.unwrap();
+    let lock = "LOCK studio.route IN ACCESS EXCLUSIVE MODE";
+    sqlx::raw_sql(lock).execute(&mut *hanging).await.unwrap();
+    let again = async |token| {
+        let answered = timeout(Duration::from_secs(20), post(&world, path, token, &call)).await;
+        let (status, _, answer) = answered.expect("nobody hears silence for so long");
+        (status, answer)
+    };
+    assert_eq!(again("studio-token").await, (200, answer.clone()), "as it is remembered");
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(61)).await;
+    tokio::time::resume();
+    assert_eq!(again("studio-token").await, (200, answer), "as it was known last");
+    assert_eq!(again("main-token").await.0, 403, "not whatever comes");
+    hanging.rollback().await.unwrap();
+    assert_eq!(events(&world).await, ["CA1 call.incoming"]);
     world.close().await;
 }
 
