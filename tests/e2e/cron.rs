@@ -151,6 +151,36 @@ async fn a_schedule_that_has_changed_begins_anew_and_its_tick_is_told_when_it_wa
 }
 
 #[tokio::test]
+async fn of_two_versions_of_a_schedule_the_younger_processs_ticks_as_long_as_it_is_there() {
+    let yearly = || Schedule::new("told", "0 0 1 1 *", |_| Script::new("old")).unwrap();
+    let minutely =
+        Schedule::new("told", "* * * * *", |_| Script::new("new")).unwrap().overlap(Overlap::Allow);
+    let world = clockwork(vec![yearly()]).await;
+    let stands_as = async |cron: &str| {
+        let wanted = format!("engine.schedule WHERE cron = '{cron}'");
+        eventually(cron, async || world.count(&wanted).await == 1).await;
+    };
+    let old = world.start();
+    stands_as("0 0 1 1 *").await;
+    let new = world.start_as(Lab::registry().schedule(minutely));
+    stands_as("* * * * *").await;
+    for minute in 1..=8 {
+        world.clock.advance_alive(MINUTE).await.unwrap();
+        eventually("it ticks", async || world.count("engine.tick").await == minute).await;
+    }
+    world.idle().await;
+    assert_eq!(
+        world.app.calls(),
+        ["new"; 8],
+        "by its own calendar, though the older one looks too"
+    );
+    new.stop().await;
+    stands_as("0 0 1 1 *").await;
+    old.stop().await;
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_schedule_that_cannot_tick_is_tried_again_in_peace_and_holds_up_no_other() {
     let tries = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&tries);

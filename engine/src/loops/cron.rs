@@ -1,5 +1,6 @@
 //! Cron: whoever knows a schedule looks after it. A tick is enqueued in the transaction that notes it, under the lock of the
-//! schedule's row, so that five processes and a crash still make one job of it.
+//! schedule's row, so that five processes and a crash still make one job of it. Of processes that know one by different texts,
+//! those look after it that know it as the youngest does.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::cron::{Overlap, Schedule, Tick};
 use crate::enqueue::sealed::sealed;
 use crate::enqueue::{EnqueueError, NewJob, enqueue};
 use crate::failure::Failure;
+use crate::ids::WorkerId;
 use crate::secrets::Vault;
 use crate::strain::Strains;
 
@@ -33,6 +35,7 @@ const OVERLAPS: &str = "the job of the tick before has not ended";
 /// Looks after the schedules until it is stopped.
 pub(crate) async fn run(
     pool: PgPool,
+    worker: WorkerId,
     strains: Strains,
     vault: Option<Vault>,
     schedules: Arc<[Schedule]>,
@@ -41,9 +44,8 @@ pub(crate) async fn run(
     if schedules.is_empty() {
         return;
     }
-    let mut kept = false;
     while !stop.is_cancelled() {
-        let pause = match round(&pool, &strains, vault.as_ref(), &schedules, &mut kept).await {
+        let pause = match round(&pool, worker, &strains, vault.as_ref(), &schedules).await {
             Ok(due_in) => due_in.min(LOOK),
             Err(error) => {
                 strains.met(&error, &pool);
@@ -61,22 +63,22 @@ pub(crate) async fn run(
 /// Enqueues what is due; in how long the next is.
 pub(super) async fn round(
     pool: &PgPool,
+    worker: WorkerId,
     strains: &Strains,
     vault: Option<&Vault>,
     schedules: &[Schedule],
-    kept: &mut bool,
 ) -> Result<Duration, sqlx::Error> {
-    if !*kept {
-        keep(pool, schedules).await?;
-        *kept = true;
+    let mut mine: Vec<&Schedule> = schedules.iter().collect();
+    let mut next = look(pool, &mine).await?;
+    if next.standing < mine.len() {
+        keep(pool, worker, &mine).await?;
+        next = look(pool, &mine).await?;
     }
-    let mut names: Vec<String> = schedules.iter().map(|schedule| schedule.name.clone()).collect();
-    let next = due_in(pool, &names).await?;
-    if !next.is_zero() {
-        return Ok(next);
+    if !next.due_in.is_zero() {
+        return Ok(next.due_in);
     }
     loop {
-        match tick(pool, vault, schedules, &names).await {
+        match tick(pool, vault, &mine).await {
             Ok(None) => break,
             Ok(Some(())) => {}
             Err(Untaken { schedule, error: EnqueueError::Database(error) })
@@ -90,43 +92,71 @@ pub(super) async fn round(
                     strains.met(error, pool);
                 }
                 tracing::error!(schedule, %error, "a tick could not be enqueued, trying again");
-                names.retain(|name| *name != schedule);
+                mine.retain(|mine| mine.name != schedule);
             }
         }
     }
-    if names.len() < schedules.len() {
+    if mine.len() < schedules.len() {
         return Ok(AGAIN);
     }
-    Ok(due_in(pool, &names).await?.max(TAKEN))
+    Ok(look(pool, &mine).await?.due_in.max(TAKEN))
 }
 
-/// In how long the first of these is due, or should be looked at.
-async fn due_in(pool: &PgPool, names: &[String]) -> Result<Duration, sqlx::Error> {
-    let seconds = sqlx::query_file_scalar!("sql/cron/due_in.sql", names).fetch_one(pool).await?;
-    Ok(seconds.map_or(LOOK, |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()))
+/// Schedules as they stand in the database.
+struct Next {
+    /// How many stand there as this process knows them.
+    standing: usize,
+    /// In how long the first of these is due, or should be looked at.
+    due_in: Duration,
+}
+
+async fn look(pool: &PgPool, schedules: &[&Schedule]) -> Result<Next, sqlx::Error> {
+    let Columns { names, texts, zones, kinds } = Columns::of(schedules);
+    let found = sqlx::query_file!("sql/cron/due_in.sql", &names, &texts, &zones, &kinds)
+        .fetch_one(pool)
+        .await?;
+    let in_seconds = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    Ok(Next {
+        standing: usize::try_from(found.standing).unwrap_or(0),
+        due_in: found.due_in.map_or(LOOK, in_seconds),
+    })
 }
 
 /// Introduces the schedules; one that is new or has changed is due at its next tick from now.
-async fn keep(pool: &PgPool, schedules: &[Schedule]) -> Result<(), sqlx::Error> {
+async fn keep(pool: &PgPool, worker: WorkerId, schedules: &[&Schedule]) -> Result<(), sqlx::Error> {
     let now = sqlx::query_file_scalar!("sql/cron/now.sql").fetch_one(pool).await?;
-    let column = |of: fn(&Schedule) -> &String| -> Vec<String> {
-        schedules.iter().map(of).cloned().collect()
-    };
     // A calendar that never fires is refused; one that has fired for the last time is kept as if in a century.
     let never = now + TimeDelta::days(36_500);
     let next: Vec<DateTime<Utc>> =
         schedules.iter().map(|schedule| schedule.calendar.next(now).unwrap_or(never)).collect();
-    sqlx::query_file!(
-        "sql/cron/keep.sql",
-        &column(|schedule| &schedule.name),
-        &column(|schedule| &schedule.text),
-        &column(|schedule| &schedule.zone),
-        &column(|schedule| &schedule.kind),
-        &next
-    )
-    .execute(pool)
-    .await?;
+    let Columns { names, texts, zones, kinds } = Columns::of(schedules);
+    let mine = worker.uuid();
+    sqlx::query_file!("sql/cron/keep.sql", &names, &texts, &zones, &kinds, &next, mine)
+        .execute(pool)
+        .await?;
     Ok(())
+}
+
+/// Schedules as statements take them.
+struct Columns {
+    names: Vec<String>,
+    texts: Vec<String>,
+    zones: Vec<String>,
+    kinds: Vec<String>,
+}
+
+impl Columns {
+    fn of(schedules: &[&Schedule]) -> Self {
+        let column = |of: fn(&Schedule) -> &String| -> Vec<String> {
+            schedules.iter().map(|schedule| of(schedule).clone()).collect()
+        };
+        Self {
+            names: column(|schedule| &schedule.name),
+            texts: column(|schedule| &schedule.text),
+            zones: column(|schedule| &schedule.zone),
+            kinds: column(|schedule| &schedule.kind),
+        }
+    }
 }
 
 /// A schedule whose tick was not taken.
@@ -140,15 +170,15 @@ struct Untaken {
 async fn tick(
     pool: &PgPool,
     vault: Option<&Vault>,
-    schedules: &[Schedule],
-    names: &[String],
+    schedules: &[&Schedule],
 ) -> Result<Option<()>, Untaken> {
     let untaken =
         |schedule: &str, error: EnqueueError| Untaken { schedule: schedule.to_owned(), error };
     let unasked = |error: sqlx::Error| untaken("", EnqueueError::Database(error));
     let mut tx = pool.begin().await.map_err(unasked)?;
-    let due = sqlx::query_file!("sql/cron/due.sql", names).fetch_optional(&mut *tx).await;
-    let Some(due) = due.map_err(unasked)? else { return Ok(None) };
+    let Columns { names, texts, zones, kinds } = Columns::of(schedules);
+    let due = sqlx::query_file!("sql/cron/due.sql", &names, &texts, &zones, &kinds);
+    let Some(due) = due.fetch_optional(&mut *tx).await.map_err(unasked)? else { return Ok(None) };
     let Some(schedule) = schedules.iter().find(|schedule| schedule.name == due.name) else {
         return Ok(None);
     };

@@ -16,6 +16,7 @@ use crate::MIGRATOR;
 use crate::config::WorkerConfig;
 use crate::cron::Schedule;
 use crate::failure::Result;
+use crate::ids::WorkerId;
 use crate::job::Job;
 use crate::lease::Lease;
 use crate::run::Run;
@@ -44,14 +45,14 @@ fn nobody() -> PgPool {
 async fn who_cannot_ask_which_schedule_is_due_ends_its_round() {
     let database = TestDatabase::create(&[&MIGRATOR]).await;
     let schedules = [Schedule::new("ring", "@hourly", |_| Ring).unwrap()];
-    let (strains, mut kept) = (Strains::default(), false);
-    cron::round(database.pool(), &strains, None, &schedules, &mut kept).await.unwrap();
+    let (strains, worker) = (Strains::default(), WorkerId::now_v7());
+    cron::round(database.pool(), worker, &strains, None, &schedules).await.unwrap();
     let due = "UPDATE engine.schedule SET next_at = engine.now() - interval '1 minute'";
     sqlx::query(due).execute(database.pool()).await.unwrap();
     let options = database.pool().connect_options().as_ref().clone();
     let options = options.options([("default_transaction_read_only", "on")]);
     let pool = PgPoolOptions::new().connect_with(options).await.unwrap();
-    let round = cron::round(&pool, &strains, None, &schedules, &mut kept);
+    let round = cron::round(&pool, worker, &strains, None, &schedules);
     let ended = tokio::time::timeout(Duration::from_secs(20), round).await;
     let error = ended.expect("it does not ask again and again").unwrap_err();
     assert_eq!(Strain::of(&error), Some(Strain::ReadOnly), "{error}");
@@ -96,6 +97,7 @@ async fn who_listens_notes_what_keeps_it_from_listening() {
 async fn who_looks_after_schedules_notes_what_keeps_it_from_that() {
     let strains = Strains::default();
     let schedules = Arc::from([Schedule::new("ring", "@hourly", |_| Ring).unwrap()]);
-    let running = cron::run(nobody(), strains.clone(), None, schedules, CancellationToken::new());
+    let (worker, stop) = (WorkerId::now_v7(), CancellationToken::new());
+    let running = cron::run(nobody(), worker, strains.clone(), None, schedules, stop);
     is_noted("the schedules", &strains, running).await;
 }

@@ -155,7 +155,8 @@ impl<A: Send + Sync + 'static> Worker<A> {
         tokio::spawn(upkeep::run(self.pool.clone(), strains(), halt.clone()));
         let schedules = Arc::from(self.registry.schedules());
         let (pool, vault) = (self.pool.clone(), self.vault.clone());
-        tokio::spawn(cron::run(pool, strains(), vault, schedules, halt.clone()));
+        let ticking = cron::run(pool, lease.worker, strains(), vault, schedules, halt.clone());
+        tokio::spawn(ticking);
         let (lease, after) = (Arc::clone(lease), self.config.vacuum_after);
         tokio::spawn(vacuum::run(self.pool.clone(), lease, after, halt.clone()));
         if self.config.listen {

@@ -77,7 +77,9 @@ impl TwilioTokens {
         {
             return Ok(Some(token.clone()));
         }
-        let Some((age, known)) = self.remembered(account) else { return self.look_up(account).await };
+        let Some((age, known)) = self.remembered(account) else {
+            return self.look_up(account).await;
+        };
         if age < FRESH {
             return Ok(Some(known));
         }

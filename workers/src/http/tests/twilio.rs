@@ -130,7 +130,8 @@ async fn a_call_is_answered_at_once_also_without_the_database() {
 }
 
 #[tokio::test]
-async fn a_call_of_a_studio_is_answered_while_the_database_hangs_by_the_token_that_was_known_last() {
+async fn a_call_of_a_studio_is_answered_while_the_database_hangs_by_the_token_that_was_known_last()
+{
     let (world, _) = with_studio().await;
     let call = [("AccountSid", STUDIO), ("CallSid", "CA1"), ("CallStatus", "ringing")];
     let path = "/webhooks/twilio/voice";
