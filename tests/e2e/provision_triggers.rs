@@ -6,7 +6,6 @@ use autopilot_engine::ops;
 use autopilot_sandbox::{BundleStatus, Checkout, Fault, Provider, Rule};
 use autopilot_tests::{Inside, Process, Studio, eventually};
 use autopilot_workflows::provisioning::{self, Triggered};
-use autopilot_workflows::state::workspaces;
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
 
@@ -168,7 +167,7 @@ async fn a_trigger_that_waits_for_the_run_to_write_that_it_waits_is_not_missed()
 }
 
 #[tokio::test]
-async fn a_studio_that_changes_during_its_run_stays_due() {
+async fn a_studio_that_changes_during_its_run_is_provisioned_once_more() {
     let studio = Studio::paid().await;
     studio.sandbox.faults().add(Rule::new(Provider::Twilio, Fault::Hang));
     studio.trigger().await;
@@ -177,18 +176,14 @@ async fn a_studio_that_changes_during_its_run_stays_due() {
         studio.summary().await.calls_of("twilio.list_accounts") == 1
     })
     .await;
-    let mut conn = studio.world.connect().await;
-    workspaces::mark_due(&mut conn, studio.workspace).await.unwrap();
+    assert!(studio.trigger().await.joined);
     process.kill().await;
     studio.world.let_leases_lapse().await;
     studio.world.drain_all().await;
     assert_eq!(studio.progress().await, "completed 100 %");
-    assert_eq!(
-        workspaces::due(&mut conn, 10).await.unwrap().len(),
-        1,
-        "what changed is still to be done"
-    );
-    drop(conn);
+    assert_eq!(studio.world.count("engine.run").await, 2, "the first had gone past what changed");
+    assert_eq!(studio.world.count("studio.workspace WHERE due_since IS NOT NULL").await, 0);
+    studio.bought_once("though it ran twice").await;
     studio.finish().await;
 }
 

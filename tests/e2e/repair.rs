@@ -2,6 +2,7 @@
 
 mod outages;
 mod refused;
+mod stopped;
 mod sweeps;
 
 use std::time::Duration;

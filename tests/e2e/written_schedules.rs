@@ -78,7 +78,7 @@ async fn a_schedule_in_a_file_ticks_once_with_two_replicas_and_stays_listed_when
     world.clock.advance(Duration::from_secs_f64(past)).await.unwrap();
     let written = format!(
         "[schedules.settle-again]\ncron = \"* * * * *\"\nkind = \"studio.provision.settle\"\noverlap = \"allow\"\n\
-         payload = {{ workspace = \"{}\", degraded = false }}\n",
+         payload = {{ workspace = \"{0}\", run = \"{0}\", degraded = false }}\n",
         studio.workspace
     );
     let fleet = Replicas::of(&studio, &written);

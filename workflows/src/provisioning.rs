@@ -123,6 +123,7 @@ impl Job for Provision {
             .collect();
         let settle = Settle {
             workspace: self.workspace,
+            run: run.job(),
             mark: plan.due_since,
             degraded: run.is_degraded(),
             left_out,

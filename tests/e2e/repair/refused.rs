@@ -37,7 +37,7 @@ async fn mail_that_is_refused_keeps_nothing_else_from_being_mended() {
     check(&studio).await;
     assert_eq!(studio.number().await["voice_url"], HERE);
     let [told, mended] = &repairs(&studio.world).await[..] else { panic!("two findings") };
-    assert!(told.contains("changed the webhooks"), "{told}");
+    assert!(told.contains("changed the webhooks") && told.ends_with("| mended"), "{told}");
     assert!(mended.starts_with("email"), "{mended}");
     for _ in 0..3 {
         check(&studio).await;

@@ -76,7 +76,7 @@ pub(super) fn left_out(workspace: WorkspaceId, left: &LeftOut) -> Seen {
     let wrong = Wrong {
         severity: Severity::Warning,
         next: MENDED.to_owned(),
-        action: format!("autopilot provision {workspace}, if it is not to wait"),
+        action: format!("{}, if it is not to wait", again(workspace)),
     };
     let detail = format!("{} did not work when the studio was provisioned", called(left.component));
     Seen::wrong(left.component, Standing::Failing, detail, wrong)
@@ -92,9 +92,26 @@ pub(super) fn ended(workspace: WorkspaceId, degraded: bool, left_out: &[LeftOut]
     let wrong = Wrong {
         severity: Severity::Warning,
         next: MENDED.to_owned(),
-        action: format!("autopilot provision {workspace}, if it is not to wait"),
+        action: format!("{}, if it is not to wait", again(workspace)),
     };
     Seen::wrong(Component::Provisioning, Standing::Failing, detail, wrong)
+}
+
+/// Somebody cancelled it. A studio that does not pay lacks nothing.
+pub(crate) fn cancelled(workspace: WorkspaceId, pays: bool) -> Seen {
+    let severity = if pays { Severity::Warning } else { Severity::Info };
+    let wrong = Wrong {
+        severity,
+        next: "nothing until somebody starts another; what had been set up stays".to_owned(),
+        action: again(workspace),
+    };
+    let detail = "the last provisioning was cancelled before its end";
+    Seen::wrong(Component::Provisioning, Standing::Failing, detail, wrong)
+}
+
+/// How a person has it provisioned.
+pub(crate) fn again(workspace: WorkspaceId) -> String {
+    format!("autopilot provision {workspace}")
 }
 
 /// A provider that answered with a refusal, or does not find what is the studio's.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use autopilot_engine::{
-    Class, EnqueueError, Failure, Job, Priority, Result, Retry, Run, Stop, WorkspaceId,
+    Class, EnqueueError, Failure, Job, JobId, Priority, Result, Retry, Run, Stop, WorkspaceId,
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -13,17 +13,20 @@ use serde_json::json;
 use crate::app::App;
 use crate::fail::unwritten;
 use crate::outbound::{self, EventType};
-use crate::state::repairs::{self, Outcome};
-use crate::state::{health, workspaces};
+use crate::state::health::Component;
+use crate::state::{health, repairs, workspaces};
 
 use super::seen::{self, LeftOut};
+use super::trigger::start;
 
-/// Records how a provisioning ended; a complete one ends the studio's being due.
+/// Records how a provisioning ended; a complete one ends the studio's being due. What has changed since it began is provisioned anew.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Settle {
     /// The studio.
     pub workspace: WorkspaceId,
-    /// The mark that the run began with: a later one stays due.
+    /// The provisioning.
+    pub run: JobId,
+    /// The mark that the run began with.
     pub mark: Option<DateTime<Utc>>,
     /// Whether something was missing.
     pub degraded: bool,
@@ -59,8 +62,14 @@ impl Job for Settle {
             let _changed = health::put(&mut *tx, self.workspace, &seen).await?;
             workspaces::check_after_run(&mut *tx, self.workspace, self.degraded, seen::SOON)
                 .await?;
-            let mended = if self.degraded { Outcome::Failed } else { Outcome::Mended };
-            repairs::end(&mut *tx, self.workspace, mended).await?;
+            let whole = self.degraded.then_some(Component::Provisioning);
+            let left_out: Vec<Component> =
+                self.left_out.iter().map(|left| left.component).chain(whole).collect();
+            repairs::end(&mut *tx, self.workspace, self.run, &left_out).await?;
+            // A trigger that joined the run had come too late for what the run had done already.
+            if workspaces::due_since(&mut *tx, self.workspace).await? > self.mark {
+                start(&mut *tx, self.workspace, None).await.map_err(unwritten)?;
+            }
             let data = json!({ "outcome": outcome });
             outbound::tell(tx, self.workspace, EventType::StudioProvisioned, &data)
                 .await

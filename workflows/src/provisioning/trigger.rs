@@ -64,7 +64,8 @@ impl Triggered {
     pub const QUEUE: &'static str = Provision::QUEUE;
 }
 
-async fn start(
+/// Starts a run, or joins the one under way.
+pub(super) async fn start(
     conn: &mut PgConnection,
     workspace: WorkspaceId,
     key: Option<&str>,

@@ -13,7 +13,7 @@ use crate::provisioning::{Provision, seen, trigger};
 use crate::state;
 use crate::state::health::{self, Component, Kept, Seen, Severity, Wrong};
 use crate::state::repairs::{self, Finding, Outcome};
-use crate::state::workspaces;
+use crate::state::workspaces::{self, Workspace};
 
 /// What all providers said.
 #[derive(Debug, Default)]
@@ -47,11 +47,9 @@ pub(super) async fn conclude(
 ) -> Result {
     let Some(studio) = workspaces::get(&mut *conn, workspace).await? else { return Ok(()) };
     let latest = standing::runs(&mut *conn, &[workspace], Provision::KIND).await?.pop();
-    let last = Last::of(latest.as_ref(), studio.last_outcome.as_deref());
-    if last == Last::SetAsideForAPerson || last == Last::SetAside {
-        // Its end has told nobody else.
-        repairs::end(&mut *conn, workspace, Outcome::Failed).await?;
-    }
+    let last = Last::of(latest.as_ref(), &studio);
+    let tells = latest.as_ref().filter(|run| !was_stopped(run)).map(|run| run.id);
+    repairs::give_up(&mut *conn, workspace, tells).await?;
     let before = health::of(&mut *conn, &[workspace]).await?;
     if asked.is_outdated(&before, state::now(&mut *conn).await?) {
         // Whoever waits for one provider holds what the others have said, for as long as that takes.
@@ -78,7 +76,11 @@ pub(super) async fn conclude(
             repairs::note(&mut *conn, workspace, &finding).await?;
         }
     }
-    let told: Vec<Seen> = asked.found().map(|found| told(found, asked, last, run)).collect();
+    let mut told: Vec<Seen> =
+        asked.found().map(|found| told(found, asked, workspace, last, run)).collect();
+    if last == Last::Cancelled {
+        told.push(seen::cancelled(workspace, asked.may_provision));
+    }
     let has_changed = health::put(&mut *conn, workspace, &told).await?;
     let has_ended_well = matches!(last, Last::Well | Last::None);
     let is_well = run.is_none() && has_ended_well && !told.iter().any(Seen::is_wrong);
@@ -101,21 +103,31 @@ enum Last {
     SetAside,
     /// It failed by something that only a person can decide.
     SetAsideForAPerson,
+    /// It was cancelled, and what it was to do is still to be done.
+    Cancelled,
     /// It set up everything that could be.
     Well,
 }
 
+/// Whether a run has ended in a way that told nobody.
+fn was_stopped(run: &RunView) -> bool {
+    let stopped = ["cancelled", "failed", "quarantined", "review", "undecodable", "undone"];
+    stopped.contains(&run.status.as_str())
+}
+
 impl Last {
-    fn of(run: Option<&RunView>, outcome: Option<&str>) -> Self {
+    fn of(run: Option<&RunView>, studio: &Workspace) -> Self {
         match run.map(|run| (run, run.status.as_str())) {
             Some((run, _)) if !run.has_ended() => Self::UnderWay,
             Some((run, "failed")) if may_be_over(run) => Self::SetAside,
             Some((_, "failed" | "quarantined" | "review" | "undecodable" | "undone")) => {
                 Self::SetAsideForAPerson
             }
-            // One that was cancelled told nothing: what was before it counts.
-            Some(_) | None => match outcome {
+            Some((_, "cancelled")) if studio.due_since.is_some() => Self::Cancelled,
+            // Runs are forgotten, studios are not.
+            run => match studio.last_outcome.as_deref() {
                 Some("degraded") => Self::Degraded,
+                Some(_) | None if run.is_none() && studio.due_since.is_some() => Self::Cancelled,
                 Some(_) => Self::Well,
                 None => Self::None,
             },
@@ -126,7 +138,7 @@ impl Last {
     const fn may_repeat(self) -> bool {
         match self {
             Self::Degraded | Self::SetAside | Self::Well => true,
-            Self::None | Self::UnderWay | Self::SetAsideForAPerson => false,
+            Self::None | Self::UnderWay | Self::SetAsideForAPerson | Self::Cancelled => false,
         }
     }
 }
@@ -178,7 +190,13 @@ fn is_news(before: &[Kept], seen: &Seen) -> bool {
 }
 
 /// What people are told of a part, now that it is known what happens next.
-fn told(found: &Found, asked: &Asked, last: Last, run: Option<JobId>) -> Seen {
+fn told(
+    found: &Found,
+    asked: &Asked,
+    workspace: WorkspaceId,
+    last: Last,
+    run: Option<JobId>,
+) -> Seen {
     if found.mend != Mend::Provisioning {
         return found.seen.clone();
     }
@@ -200,6 +218,11 @@ fn told(found: &Found, asked: &Asked, last: Last, run: Option<JobId>) -> Seen {
             Severity::Info,
             "nothing: the studio does not pay, or was never provisioned".to_owned(),
             "nothing has to be done here",
+        ),
+        (None, Last::Cancelled) => wrong(
+            Severity::Warning,
+            "nothing: the provisioning was cancelled; another one sets it up".to_owned(),
+            &seen::again(workspace),
         ),
         (None, _) => wrong(
             Severity::Warning,

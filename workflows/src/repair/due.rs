@@ -77,6 +77,7 @@ async fn take(conn: &mut PgConnection, configured: &[Component]) -> Result<Vec<C
     let set_aside: Vec<WorkspaceId> =
         unwell.iter().filter(|unwell| unwell.is_run).map(|unwell| unwell.workspace).collect();
     workspaces::check_too(&mut *conn, &set_aside, seen::SOON).await?;
+    workspaces::check_who_is_due(&mut *conn, seen::SOON).await?;
     repairs::forget(&mut *conn).await?;
     Ok(workspaces::take_due(conn, TICK, MOST, MOST).await?)
 }

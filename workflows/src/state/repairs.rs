@@ -99,19 +99,44 @@ pub async fn note(
     Ok(())
 }
 
-/// The provisioning of a workspace has ended: what it was to mend is mended, or is not.
+/// A provisioning has ended: what it was to mend is mended, but for the parts that it left out. What was given up before is, too.
 ///
 /// # Errors
 /// The database's.
 pub async fn end(
     conn: &mut PgConnection,
     workspace: WorkspaceId,
-    outcome: Outcome,
+    run: JobId,
+    left_out: &[Component],
+) -> Result<(), sqlx::Error> {
+    let left_out: Vec<String> =
+        left_out.iter().map(|component| component.name().to_owned()).collect();
+    sqlx::query!(
+        "UPDATE studio.repair SET outcome = CASE WHEN component = ANY ($3) THEN 'failed' ELSE 'mended' END, ended_at = engine.now()
+         WHERE workspace_id = $1 AND run_id = $2 AND outcome IN ('under_way', 'failed')",
+        workspace.uuid(),
+        run.uuid(),
+        &left_out
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Of what is under way only `run` can tell the end any more: whatever other runs were to mend, they have not.
+///
+/// # Errors
+/// The database's.
+pub async fn give_up(
+    conn: &mut PgConnection,
+    workspace: WorkspaceId,
+    run: Option<JobId>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "UPDATE studio.repair SET outcome = $2, ended_at = engine.now() WHERE workspace_id = $1 AND outcome = 'under_way'",
+        "UPDATE studio.repair SET outcome = 'failed', ended_at = engine.now()
+         WHERE workspace_id = $1 AND outcome = 'under_way' AND run_id IS DISTINCT FROM $2",
         workspace.uuid(),
-        outcome.name()
+        run.map(JobId::uuid)
     )
     .execute(conn)
     .await?;

@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 pub use bind::{BindError, bind_customer};
 pub use checks::{
     Checked, Sweep, check_after_check, check_after_run, check_too, check_who_fails,
-    check_who_lacks, sweep, take_due,
+    check_who_is_due, check_who_lacks, sweep, take_due,
 };
 
 /// A workspace that was paid or changed, and is not fully provisioned since.

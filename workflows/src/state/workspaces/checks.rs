@@ -214,3 +214,18 @@ pub async fn check_too(
     .await?;
     Ok(())
 }
+
+/// Who has been due for so long is not well, whatever came of its provisioning: it is checked, unless it is being checked already.
+///
+/// # Errors
+/// The database's.
+pub async fn check_who_is_due(conn: &mut PgConnection, soon: Duration) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE studio.workspace SET check_wait = make_interval(secs => $1), check_at = engine.now()
+         WHERE due_since < engine.now() - make_interval(secs => $1) AND check_wait IS NULL",
+        soon.as_secs_f64()
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

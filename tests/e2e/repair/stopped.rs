@@ -1,0 +1,75 @@
+//! Provisionings that somebody cancelled, or that nobody began again: told, and what they were to mend is not called mended.
+
+use std::time::Duration;
+
+use autopilot_engine::ops;
+use autopilot_engine::ops::pauses::{self, Scope};
+use autopilot_tests::Studio;
+use autopilot_workflows::repair::{Check, CheckDue};
+
+use super::{ELSEWHERE, HERE, check, repairs, runs, wrong};
+use crate::operators::say;
+
+/// What is asked for meanwhile is enqueued and cancelled.
+async fn cancelled(studio: &Studio, ask: impl AsyncFnOnce()) {
+    let provisioning = Scope::Kind("studio.provision".to_owned());
+    pauses::pause(studio.world.pool(), &provisioning, "to be cancelled").await.unwrap();
+    ask().await;
+    let run = studio.run().await.run;
+    ops::cancel(studio.world.pool(), run.id).await.unwrap();
+    pauses::resume(studio.world.pool(), &provisioning).await.unwrap();
+    studio.world.drain().await;
+    assert_eq!(studio.run().await.run.status, "cancelled");
+}
+
+#[tokio::test]
+async fn a_studio_that_pays_and_whose_provisioning_was_cancelled_is_told_without_anybody_asking() {
+    let studio = Studio::paid().await;
+    cancelled(&studio, async || assert!(!studio.trigger().await.joined)).await;
+    studio.world.clock.advance_alive(Duration::from_secs(601)).await.unwrap();
+    studio.world.enqueue(&CheckDue {}).await;
+    studio.world.drain().await;
+    let told = wrong(&studio.world).await;
+    assert!(told.contains(&"provisioning failing warning".to_owned()), "{told:?}");
+    let line = format!("health|--workspace|{}", studio.workspace);
+    let (code, said, _) = say(&studio.world.url(), &line).await;
+    let action = format!("autopilot provision {}", studio.workspace);
+    assert!(
+        code == 0
+            && said.contains("is degraded")
+            && said.contains("was cancelled")
+            && said.contains(&action),
+        "{said}"
+    );
+    assert_eq!(runs(&studio.world).await, 1, "who cancelled it meant it");
+
+    studio.provision().await;
+    assert_eq!(wrong(&studio.world).await, Vec::<String>::new());
+    studio.finish().await;
+}
+
+#[tokio::test]
+async fn what_a_cancelled_provisioning_was_to_mend_is_not_mended_before_another_has() {
+    let studio = Studio::paid().await;
+    studio.provision().await;
+    studio.tamper_with_the_number(ELSEWHERE).await;
+    cancelled(&studio, async || {
+        let asked = studio.world.enqueue(&Check { workspace: studio.workspace }).await;
+        studio.world.attempt(asked).await;
+    })
+    .await;
+    let [repair] = &repairs(&studio.world).await[..] else { panic!("one repair") };
+    assert!(repair.ends_with("| under_way"), "{repair}");
+    check(&studio).await;
+    let [repair] = &repairs(&studio.world).await[..] else { panic!("one repair") };
+    assert!(repair.ends_with("| failed"), "{repair}");
+    let run = studio.run().await.run;
+    ops::retry(studio.world.pool(), run.id).await.unwrap();
+    studio.world.drain().await;
+    let [repair] = &repairs(&studio.world).await[..] else { panic!("one repair") };
+    assert!(repair.ends_with("| mended"), "{repair}");
+    assert_eq!(studio.number().await["voice_url"], HERE);
+    check(&studio).await;
+    assert_eq!(wrong(&studio.world).await, Vec::<String>::new());
+    studio.finish().await;
+}
