@@ -1,8 +1,10 @@
 //! L12: a COMMIT whose answer was lost is unknown, not failed: it is read again before anything is repeated.
 
 use autopilot_engine::testing::CrashPoints;
-use autopilot_engine::{NewJob, Outcome, Run};
-use autopilot_tests::{Cut, Lab, Process, Proxy, Running, Script, World, eventually};
+use autopilot_engine::{Limit, NewJob, Outcome, Run};
+use autopilot_tests::{
+    Cut, Lab, LimitedScript, Process, Proxy, Running, Script, World, eventually,
+};
 use sqlx::{Connection, PgPool};
 use uuid::Uuid;
 
@@ -213,4 +215,32 @@ fn derived(key: &str) -> Uuid {
     let namespace = Uuid::from_u128(0x6175_746f_7069_6c6f_745f_656e_6769_6e65);
     let name = format!("{}\ntest.script\n{key}", autopilot_engine::WorkspaceId::NONE);
     Uuid::new_v5(&namespace, name.as_bytes())
+}
+
+#[tokio::test]
+async fn l12_a_job_whose_place_was_given_by_a_commit_whose_answer_was_lost_does_not_stand_aside_for_itself()
+ {
+    for cut in both() {
+        let world = Lab::gated().await;
+        world
+            .execute(
+                "CREATE TABLE ledger (job uuid);
+                 CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+                     $$ BEGIN INSERT INTO ledger VALUES (NEW.id); RETURN NEW; END $$;
+                 CREATE TRIGGER note BEFORE UPDATE ON engine.job FOR EACH ROW WHEN (NEW.lane = 9) EXECUTE FUNCTION note();",
+            )
+            .await;
+        let (proxy, pool, process) = behind_a_proxy(&world).await;
+        proxy.arm(cut);
+        let limits = [Limit::concurrency("key", 1)];
+        world.add_all(vec![LimitedScript::new("first", &limits).job()]).await;
+        world.app.gate("here").reached(1).await;
+        assert_eq!(proxy.cuts(), 1, "the answer was lost");
+        assert_eq!(world.count("ledger").await, 0, "the place was its own");
+        world.app.gate("here").open();
+        world.idle().await;
+        process.stop().await;
+        pool.close().await;
+        world.finish().await;
+    }
 }

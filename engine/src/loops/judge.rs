@@ -109,10 +109,15 @@ async fn settle(
     let mut tx = conn.begin().await?;
     sqlx::query_file!("sql/limit/lock.sql", &keys as &[&str]).execute(&mut *tx).await?;
     let sequences = enter(&mut tx, batch).await?;
-    let rows =
-        sqlx::query_file!("sql/limit/standings.sql", &keys as &[&str], &sequences as &[&str])
-            .fetch_all(&mut *tx)
-            .await?;
+    let judged: Vec<Uuid> = batch.iter().map(|job| job.ticket.job.claim.job.uuid()).collect();
+    let rows = sqlx::query_file!(
+        "sql/limit/standings.sql",
+        &keys as &[&str],
+        &sequences as &[&str],
+        &judged
+    )
+    .fetch_all(&mut *tx)
+    .await?;
     // Every job here has a key, and every key a row by now.
     let Some(now) = rows.first().map(|row| row.now) else { return Ok(HashSet::new()) };
     let mut standings: HashMap<String, Standing> = rows

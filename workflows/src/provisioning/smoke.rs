@@ -62,7 +62,11 @@ async fn asked<T>(
     service: &'static str,
     call: impl Future<Output = Result<T>> + Send,
 ) -> Result<Result<T>> {
-    if_asked(at.call(service, Box::pin(call)).await)
+    match if_asked(at.call(service, Box::pin(call)).await)? {
+        // Our own database says nothing of a provider.
+        Err(Stop::Failed(failure)) if failure.is_of_database() => Err(Stop::Failed(failure)),
+        answered => Ok(answered),
+    }
 }
 
 async fn stripe(at: &At<'_, App>) -> Result<String> {
