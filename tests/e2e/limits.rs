@@ -8,6 +8,8 @@ use autopilot_tests::{Inside, Lab, LimitedScript, eventually};
 use sqlx::Connection;
 
 const LOCK: &str = include_str!("../../engine/sql/limit/lock.sql");
+const STANDINGS: &str = include_str!("../../engine/sql/limit/standings.sql");
+const SETTLE: &str = include_str!("../../engine/sql/limit/settle.sql");
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -52,6 +54,54 @@ async fn whoever_judges_a_key_waits_for_whoever_is_just_judging_it() {
     waiting.await.unwrap();
     drop(one);
     world.close().await;
+}
+
+#[tokio::test]
+async fn who_judges_a_claim_that_is_not_his_any_more_takes_nobodys_place() {
+    let world = Lab::gated().await;
+    world.add_all(vec![LimitedScript::new("runs", &one("key")).job()]).await;
+    let process = world.start();
+    world.app.gate("here").reached(1).await;
+    let (job, token): (uuid::Uuid, i64) =
+        sqlx::query_as("SELECT job, token FROM engine.slot").fetch_one(world.pool()).await.unwrap();
+    let mut conn = world.connect().await;
+    for (token, running) in [(token, 0), (token - 1, 1)] {
+        let standing = sqlx::query_as::<_, Stands>(STANDINGS);
+        let standing = standing.bind(["key"]).bind([""; 0]).bind([job]).bind([token]);
+        assert_eq!(standing.fetch_one(&mut conn).await.unwrap().running, running);
+    }
+    let (nobody, never) = (Vec::<uuid::Uuid>::new(), Vec::<chrono::DateTime<chrono::Utc>>::new());
+    let stale = sqlx::query(SETTLE)
+        .bind(uuid::Uuid::now_v7())
+        .bind(["key"])
+        .bind([job])
+        .bind([token - 1])
+        .bind(&nobody)
+        .bind(Vec::<i64>::new())
+        .bind([""; 0])
+        .bind(&nobody)
+        .bind(Vec::<i64>::new())
+        .bind(&never)
+        .bind([""; 0])
+        .bind(&never)
+        .bind(["key"])
+        .bind([job])
+        .bind([token - 1])
+        .bind([false]);
+    assert!(stale.fetch_all(&mut conn).await.unwrap().is_empty(), "it does not begin");
+    assert_eq!(world.count(&format!("engine.slot WHERE token = {token}")).await, 1, "as it was");
+    drop(conn);
+    world.app.gate("here").open();
+    world.idle().await;
+    process.stop().await;
+    world.finish().await;
+}
+
+/// How many run with a key.
+#[derive(sqlx::FromRow)]
+struct Stands {
+    #[sqlx(rename = "running!")]
+    running: i64,
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
--- Writes what was judged of jobs that process $1 has claimed: places $2-$4 of those that begin, those that stand aside
+-- Writes what was judged of jobs that process $1 has claimed: places $2-$4 of those that begin and are still its, those that stand aside
 -- $5-$7 until their key has room, those that have taken a turn $8-$10, and the next turns $11-$12 of the keys. Places of
 -- the keys $13 that nobody has any more are forgotten. The commit waits for the disk as little as a claim's does. Returns
 -- which of those that are to begin, $14-$15, are still ours. What is unique is marked as begun, which is when nobody replaces
@@ -7,7 +7,9 @@
 WITH lax AS MATERIALIZED (
     SELECT set_config('synchronous_commit', 'off', true)
 ), taken AS (
-    INSERT INTO engine.slot (key, job, token) SELECT * FROM unnest($2::text[], $3::uuid[], $4::bigint[])
+    INSERT INTO engine.slot (key, job, token)
+    SELECT i.key, i.job, i.token FROM unnest($2::text[], $3::uuid[], $4::bigint[]) AS i(key, job, token) JOIN engine.job j
+        ON j.id = ANY ($3) AND j.id = i.job AND engine.owns(j.state, j.token, j.worker, i.token, $1)
     ON CONFLICT (key, job) DO UPDATE SET token = excluded.token
 ), aside AS (
     UPDATE engine.job j SET state = 0, worker = NULL, attempt = j.attempt - 1, lane = 9, share = 0, blocked_on = 'limit:' || i.key

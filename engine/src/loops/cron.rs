@@ -29,6 +29,9 @@ const AGAIN: Duration = Duration::from_secs(2);
 /// The pause while another process is at what is due.
 const TAKEN: Duration = Duration::from_millis(250);
 
+/// How long a process that drains waits for others to learn that they may look after its schedules.
+const LET_GO: Duration = Duration::from_secs(1);
+
 /// Why a tick has no job.
 const OVERLAPS: &str = "the job of the tick before has not ended";
 
@@ -135,6 +138,20 @@ async fn keep(pool: &PgPool, worker: WorkerId, schedules: &[&Schedule]) -> Resul
         .execute(pool)
         .await?;
     Ok(())
+}
+
+/// A process that drains looks after no schedule any more, long before it leaves.
+pub(crate) async fn let_go(pool: &PgPool, worker: WorkerId) {
+    let told = sqlx::query_file!("sql/cron/let_go.sql", worker.uuid()).execute(pool);
+    match tokio::time::timeout(LET_GO, told).await {
+        Ok(Ok(_told)) => {}
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "the schedules are let go when the process leaves")
+        }
+        Err(elapsed) => {
+            tracing::debug!(%elapsed, "the schedules are let go when the process leaves")
+        }
+    }
 }
 
 /// Schedules as statements take them.

@@ -109,12 +109,15 @@ async fn settle(
     let mut tx = conn.begin().await?;
     sqlx::query_file!("sql/limit/lock.sql", &keys as &[&str]).execute(&mut *tx).await?;
     let sequences = enter(&mut tx, batch).await?;
-    let judged: Vec<Uuid> = batch.iter().map(|job| job.ticket.job.claim.job.uuid()).collect();
+    let claims = batch.iter().map(|job| job.ticket.job.claim);
+    let (jobs, tokens): (Vec<Uuid>, Vec<i64>) =
+        claims.map(|claim| (claim.job.uuid(), claim.token)).unzip();
     let rows = sqlx::query_file!(
         "sql/limit/standings.sql",
         &keys as &[&str],
         &sequences as &[&str],
-        &judged
+        &jobs,
+        &tokens
     )
     .fetch_all(&mut *tx)
     .await?;

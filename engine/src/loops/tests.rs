@@ -60,6 +60,36 @@ async fn who_cannot_ask_which_schedule_is_due_ends_its_round() {
     database.close().await;
 }
 
+#[tokio::test]
+async fn a_younger_process_keeps_a_schedule_to_itself_until_it_lets_it_go() {
+    let database = TestDatabase::create(&[&MIGRATOR]).await;
+    let pool = database.pool();
+    let (older, younger) = (WorkerId::now_v7(), WorkerId::now_v7());
+    for (worker, age) in [(older, 2.0), (younger, 1.0)] {
+        let register =
+            "INSERT INTO engine.worker (id, host, pid, version, kinds, queues, schedules, lease, started_at)
+             VALUES ($1, 'here', 1, '1', '{}', '{}', '{ring}', interval '1 minute', engine.clock() - make_interval(secs => $2))";
+        sqlx::query(register).bind(worker.uuid()).bind(age).execute(pool).await.unwrap();
+    }
+    let text = |text| [Schedule::new("ring", text, |_| Ring).unwrap()];
+    let strains = Strains::default();
+    let look = async |worker, schedules: [Schedule; 1]| {
+        cron::round(pool, worker, &strains, None, &schedules).await.unwrap();
+        let text = sqlx::query_scalar::<_, String>("SELECT cron FROM engine.schedule");
+        text.fetch_one(pool).await.unwrap()
+    };
+    assert_eq!(look(older, text("@daily")).await, "@daily", "nobody else has begun");
+    assert_eq!(look(younger, text("@hourly")).await, "@hourly");
+    assert_eq!(look(older, text("@daily")).await, "@hourly", "the younger one's text counts");
+    let due = "UPDATE engine.schedule SET next_at = engine.now() - interval '1 day'";
+    sqlx::query(due).execute(pool).await.unwrap();
+    cron::let_go(pool, younger).await;
+    assert_eq!(look(older, text("@daily")).await, "@daily", "as soon as that drains");
+    let taken = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM engine.tick");
+    assert!(taken.fetch_one(pool).await.unwrap() > 0, "what was due is not lost");
+    database.close().await;
+}
+
 async fn is_noted(what: &str, strains: &Strains, running: impl Future<Output = ()>) {
     let noted =
         eventually(what, async || strains.of_late().iter().any(|met| met.strain == Strain::Away));

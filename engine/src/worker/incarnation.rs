@@ -95,6 +95,9 @@ impl<A: Send + Sync + 'static> Worker<A> {
         }
         self.here.close();
         halt.cancel();
+        if !self.registry.schedules().is_empty() {
+            cron::let_go(&self.pool, lease.worker).await;
+        }
         drop(claiming.await);
         self.drain(&stage, running, returned).await
     }
