@@ -160,3 +160,27 @@ async fn a_subscription_that_entitles_to_nothing_fails_with_an_action() {
         studio.close().await;
     }
 }
+
+#[tokio::test]
+async fn a_purchase_that_took_long_to_write_down_is_not_begun_and_says_why() {
+    let studio = Studio::paid().await;
+    studio.world.clock.freeze().await.unwrap();
+    studio
+        .world
+        .execute(
+            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(2.5); RETURN NEW; END $$;
+             CREATE TRIGGER slow BEFORE INSERT ON studio.purchase FOR EACH ROW EXECUTE FUNCTION slow();",
+        )
+        .await;
+    studio.trigger().await;
+    studio.world.drain().await;
+    let waits = waits_for(&studio).await;
+    assert!(waits.contains("the database took"), "{waits}");
+    assert_eq!(studio.summary().await.calls_of("twilio.create_subaccount"), 0);
+    assert_eq!(studio.world.count("studio.purchase").await, 0, "it is under way no more");
+    studio.world.execute("DROP TRIGGER slow ON studio.purchase").await;
+    studio.world.drain_all().await;
+    assert_eq!(studio.progress().await, "completed 100 %");
+    studio.bought_once("though the database was slow").await;
+    studio.finish().await;
+}

@@ -43,9 +43,42 @@ async fn a_studio_that_pays_and_whose_provisioning_was_cancelled_is_told_without
     );
     assert_eq!(runs(&studio.world).await, 1, "who cancelled it meant it");
 
-    studio.provision().await;
+    studio.trigger().await;
+    let told = wrong(&studio.world).await;
+    assert!(!told.contains(&"provisioning failing warning".to_owned()), "one has begun: {told:?}");
+    studio.world.drain().await;
     assert_eq!(wrong(&studio.world).await, Vec::<String>::new());
     studio.finish().await;
+}
+
+#[tokio::test]
+async fn what_was_asked_for_and_what_nobody_does_is_begun_without_anybody() {
+    let studio = Studio::paid().await;
+    studio.provision().await;
+    studio.world.execute("UPDATE studio.workspace SET due_since = engine.now()").await;
+    for _ in 0..2 {
+        studio.world.clock.advance_alive(Duration::from_secs(601)).await.unwrap();
+        studio.world.enqueue(&CheckDue {}).await;
+        studio.world.drain().await;
+    }
+    assert_eq!(runs(&studio.world).await, 2);
+    assert_eq!(studio.world.count("studio.workspace WHERE due_since IS NOT NULL").await, 0);
+    let told = repairs(&studio.world).await.concat();
+    assert!(told.contains("no provisioning has followed") && told.ends_with("| mended"), "{told}");
+    studio.close().await;
+}
+
+#[tokio::test]
+async fn a_studio_that_has_not_paid_yet_lacks_nothing() {
+    let studio = Studio::new().await;
+    studio.trigger().await;
+    studio.world.drain().await;
+    studio.world.clock.advance_alive(Duration::from_secs(601)).await.unwrap();
+    studio.world.enqueue(&CheckDue {}).await;
+    studio.world.drain().await;
+    let told = wrong(&studio.world).await;
+    assert!(!told.is_empty() && told.iter().all(|told| told.ends_with(" info")), "{told:?}");
+    studio.close().await;
 }
 
 #[tokio::test]

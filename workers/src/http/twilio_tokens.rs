@@ -20,8 +20,8 @@ const FRESH: Duration = Duration::from_secs(60);
 /// How long somebody whose older token is known waits for the database.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// So many are remembered at most; what a stranger names is not among them.
-const MOST: usize = 10_000;
+/// So many are remembered at most, those that were looked up last; what a stranger names is not among them.
+const MOST: usize = 50_000;
 
 /// The tokens of our accounts; cheap to clone.
 #[derive(Clone)]
@@ -99,7 +99,10 @@ impl TwilioTokens {
             let mut conn = pool.acquire().await?;
             routes::find(&mut conn, Name::Account(Provider::Twilio, account)).await?
         };
-        let Some(workspace) = workspace else { return Ok(None) };
+        let Some(workspace) = workspace else {
+            self.remember(account, None);
+            return Ok(None);
+        };
         let mut tenant = Tenant::begin(pool, workspace).await?;
         let found = twilio_accounts::get(&mut tenant, vault).await?;
         tenant.finish().await?;
@@ -119,11 +122,12 @@ impl TwilioTokens {
         let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.remove(account);
         let Some(token) = token else { return };
-        if known.len() >= MOST {
-            known.retain(|_, (at, _)| at.elapsed() < FRESH);
+        if known.len() >= MOST
+            && let Some(oldest) =
+                known.iter().min_by_key(|(_, (at, _))| *at).map(|(account, _)| account.clone())
+        {
+            known.remove(&oldest);
         }
-        if known.len() < MOST {
-            known.insert(account.to_owned(), (Instant::now(), token));
-        }
+        known.insert(account.to_owned(), (Instant::now(), token));
     }
 }

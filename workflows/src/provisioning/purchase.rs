@@ -26,8 +26,10 @@ pub(super) async fn buy<T>(
     at.before_call().await?;
     let started = Instant::now();
     let begun_at = begin(at, goods, looked_at).await?;
+    let ready = at.before_call().await;
+    let took = started.elapsed();
     // What was written down long ago protects a call that begins now for too short a time.
-    let ready = if started.elapsed() < PROMPT { at.before_call().await } else { Err(Stop::Parked) };
+    let ready = if took < PROMPT { ready } else { ready.and(Err(too_slow(at, goods, took))) };
     if let Err(stop) = ready {
         note(at, goods, begun_at, Known::DidNotBegin).await;
         return Err(stop);
@@ -53,14 +55,29 @@ async fn begin(at: &At<'_, App>, goods: Goods, looked_at: DateTime<Utc>) -> Resu
     match begun {
         Begun::At(begun_at) => Ok(begun_at),
         Begun::UnderWay(left) => Err(Stop::Waiting(Wait {
-            event: format!("purchase/{}/{}", goods.name(), at.workspace),
+            event: event(at, goods),
             look_again: left,
             reason: format!(
-                "Twilio may still be at a purchase ({}) whose answer was lost; it is looked for again once {settle:?} have passed (provisioning.settle)",
+                "Twilio may still be at a purchase ({}), or its lists may not show it yet; it is looked for again once {settle:?} have passed (provisioning.settle)",
                 goods.name()
             ),
         })),
     }
+}
+
+fn too_slow(at: &At<'_, App>, goods: Goods, took: Duration) -> Stop {
+    Stop::Waiting(Wait {
+        event: event(at, goods),
+        look_again: PROMPT,
+        reason: format!(
+            "the database took {took:.1?} to write a purchase ({}) down, too long to begin it",
+            goods.name()
+        ),
+    })
+}
+
+fn event(at: &At<'_, App>, goods: Goods) -> String {
+    format!("purchase/{}/{}", goods.name(), at.workspace)
 }
 
 /// What is known of a purchase that was written down.

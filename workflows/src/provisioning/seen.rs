@@ -97,15 +97,15 @@ pub(super) fn ended(workspace: WorkspaceId, degraded: bool, left_out: &[LeftOut]
     Seen::wrong(Component::Provisioning, Standing::Failing, detail, wrong)
 }
 
-/// Somebody cancelled it. A studio that does not pay lacks nothing.
-pub(crate) fn cancelled(workspace: WorkspaceId, pays: bool) -> Seen {
+/// What is to be done is being done by nobody. A studio that does not pay lacks nothing.
+pub(crate) fn not_done(workspace: WorkspaceId, pays: bool) -> Seen {
     let severity = if pays { Severity::Warning } else { Severity::Info };
     let wrong = Wrong {
         severity,
         next: "nothing until somebody starts another; what had been set up stays".to_owned(),
         action: again(workspace),
     };
-    let detail = "the last provisioning was cancelled before its end";
+    let detail = "it is to be provisioned, and nothing does it: the last provisioning was cancelled or is forgotten";
     Seen::wrong(Component::Provisioning, Standing::Failing, detail, wrong)
 }
 

@@ -1,11 +1,12 @@
 //! What starts a provisioning: a paid checkout, the end of the onboarding wizard, an operator, the sweep of all due.
 
+use autopilot_engine::ops::standing;
 use autopilot_engine::{EnqueueError, Enqueued, Job, JobId, NewJob, WorkspaceId, enqueue, ops};
 use sqlx::PgConnection;
 
-use super::Provision;
 use super::subscription::paid;
-use crate::state::workspaces;
+use super::{Provision, seen};
+use crate::state::{health, workspaces};
 
 /// What a trigger did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +19,8 @@ pub struct Triggered {
 
 /// Marks a studio due and starts its provisioning, or joins the run under way, in the caller's transaction.
 ///
-/// `key` is the event that asks for it, for example a webhook's id: the same event starts no second run.
+/// `key` is the event that asks for it, for example a webhook's id: the same event starts no second run, and where its run has ended, the
+/// studio is not due by it again.
 ///
 /// # Errors
 /// When the database refuses.
@@ -27,8 +29,22 @@ pub async fn trigger(
     workspace: WorkspaceId,
     key: Option<&str>,
 ) -> Result<Triggered, EnqueueError> {
+    let before = workspaces::hold_due(&mut *conn, workspace).await?;
     workspaces::mark_due(&mut *conn, workspace).await?;
-    start(conn, workspace, key).await
+    let triggered = start(&mut *conn, workspace, key).await?;
+    if triggered.joined && !is_live(&mut *conn, workspace, triggered.run).await? {
+        workspaces::due_as_before(&mut *conn, workspace, before).await?;
+    }
+    Ok(triggered)
+}
+
+async fn is_live(
+    conn: &mut PgConnection,
+    workspace: WorkspaceId,
+    run: JobId,
+) -> Result<bool, sqlx::Error> {
+    let newest = standing::runs(conn, &[workspace], Provision::KIND).await?.pop();
+    Ok(newest.is_some_and(|newest| newest.id == run && !newest.has_ended()))
 }
 
 /// Starts or joins a run for each studio that is due, the longest due first; at most `limit`.
@@ -82,6 +98,9 @@ pub(super) async fn start(
             joined = true;
             ops::hasten(&mut *conn, id).await?;
         }
+    }
+    if !joined {
+        health::take_back(conn, workspace, &seen::not_done(workspace, true)).await?;
     }
     // One job in, one answer out.
     run.map(|run| Triggered { run, joined }).ok_or_else(|| EnqueueError::Contended {

@@ -47,13 +47,15 @@ pub(super) async fn conclude(
 ) -> Result {
     let Some(studio) = workspaces::get(&mut *conn, workspace).await? else { return Ok(()) };
     let latest = standing::runs(&mut *conn, &[workspace], Provision::KIND).await?.pop();
-    let last = Last::of(latest.as_ref(), &studio);
-    let tells = latest.as_ref().filter(|run| !was_stopped(run)).map(|run| run.id);
+    let now = state::now(&mut *conn).await?;
+    let last = Last::of(latest.as_ref(), &studio, now);
+    let may_tell = |run: &&RunView| !was_stopped(run) && !is_over(run, now);
+    let tells = latest.as_ref().filter(may_tell).map(|run| run.id);
     repairs::give_up(&mut *conn, workspace, tells).await?;
     let before = health::of(&mut *conn, &[workspace]).await?;
-    if asked.is_outdated(&before, state::now(&mut *conn).await?) {
+    if asked.is_outdated(&before, now) {
         // Whoever waits for one provider holds what the others have said, for as long as that takes.
-        workspaces::check_after_check(&mut *conn, workspace, false, true, seen::SOON).await?;
+        workspaces::check_again(&mut *conn, workspace, seen::SOON).await?;
         return Ok(());
     }
     let causes = causes(asked, last);
@@ -78,8 +80,11 @@ pub(super) async fn conclude(
     }
     let mut told: Vec<Seen> =
         asked.found().map(|found| told(found, asked, workspace, last, run)).collect();
-    if last == Last::Cancelled {
-        told.push(seen::cancelled(workspace, asked.may_provision));
+    let not_done = seen::not_done(workspace, asked.may_provision);
+    if last == Last::NotDone {
+        told.push(not_done);
+    } else {
+        health::take_back(&mut *conn, workspace, &not_done).await?;
     }
     let has_changed = health::put(&mut *conn, workspace, &told).await?;
     let has_ended_well = matches!(last, Last::Well | Last::None);
@@ -103,44 +108,55 @@ enum Last {
     SetAside,
     /// It failed by something that only a person can decide.
     SetAsideForAPerson,
-    /// It was cancelled, and what it was to do is still to be done.
-    Cancelled,
+    /// It was cancelled, or is forgotten, and what it was to do is still to be done.
+    NotDone,
+    /// It has ended, and what has been asked for since is not done.
+    Overtaken,
     /// It set up everything that could be.
     Well,
 }
 
-/// Whether a run has ended in a way that told nobody.
+/// Whether a run has ended in a way that told nobody, or is forgotten.
 fn was_stopped(run: &RunView) -> bool {
-    let stopped = ["cancelled", "failed", "quarantined", "review", "undecodable", "undone"];
-    stopped.contains(&run.status.as_str())
+    let told_nobody =
+        ["cancelled", "failed", "quarantined", "review", "undecodable", "undone", "unknown"];
+    told_nobody.contains(&run.status.as_str())
 }
 
 impl Last {
-    fn of(run: Option<&RunView>, studio: &Workspace) -> Self {
+    fn of(run: Option<&RunView>, studio: &Workspace, now: DateTime<Utc>) -> Self {
+        let is_due = studio.due_since.is_some();
+        let outcome = studio.last_outcome.as_deref();
         match run.map(|run| (run, run.status.as_str())) {
             Some((run, _)) if !run.has_ended() => Self::UnderWay,
             Some((run, "failed")) if may_be_over(run) => Self::SetAside,
             Some((_, "failed" | "quarantined" | "review" | "undecodable" | "undone")) => {
                 Self::SetAsideForAPerson
             }
-            Some((_, "cancelled")) if studio.due_since.is_some() => Self::Cancelled,
+            Some((_, "cancelled")) if is_due => Self::NotDone,
+            _ if outcome == Some("degraded") => Self::Degraded,
             // Runs are forgotten, studios are not.
-            run => match studio.last_outcome.as_deref() {
-                Some("degraded") => Self::Degraded,
-                Some(_) | None if run.is_none() && studio.due_since.is_some() => Self::Cancelled,
-                Some(_) => Self::Well,
-                None => Self::None,
-            },
+            None | Some((_, "unknown")) if is_due => Self::NotDone,
+            // The end of one that has just ended is still being written down.
+            Some((run, _)) if is_due && is_over(run, now) => Self::Overtaken,
+            _ if outcome.is_some() => Self::Well,
+            _ => Self::None,
         }
     }
 
     /// Whether a new provisioning may be started after it.
     const fn may_repeat(self) -> bool {
         match self {
-            Self::Degraded | Self::SetAside | Self::Well => true,
-            Self::None | Self::UnderWay | Self::SetAsideForAPerson | Self::Cancelled => false,
+            Self::Degraded | Self::SetAside | Self::Overtaken | Self::Well => true,
+            Self::None | Self::UnderWay | Self::SetAsideForAPerson | Self::NotDone => false,
         }
     }
+}
+
+/// Whether a run has ended for so long that whatever follows its end has followed it.
+fn is_over(run: &RunView, now: DateTime<Utc>) -> bool {
+    let age = run.finished_at.and_then(|at| (now - at).to_std().ok());
+    age.is_some_and(|age| age > seen::SOON)
 }
 
 /// Whether what a run failed by was an outage, a refused key or a missing setting: the providers have answered just now, so it may be over.
@@ -170,6 +186,11 @@ fn causes(asked: &Asked, last: Last) -> Vec<(Component, &str)> {
         causes.push((
             Component::Provisioning,
             "the provisioning had failed, and every provider answers again",
+        ));
+    } else if causes.is_empty() && last == Last::Overtaken {
+        causes.push((
+            Component::Provisioning,
+            "it was asked for once more, and no provisioning has followed",
         ));
     } else if causes.is_empty() && last == Last::Degraded && all_work {
         causes.push((
@@ -209,19 +230,20 @@ fn told(
             format!("a new provisioning mends it: run {run}"),
             "nothing has to be done here",
         ),
-        (None, Last::UnderWay) => wrong(
-            Severity::Warning,
-            "the provisioning that is under way sets it up".to_owned(),
-            "nothing has to be done here",
-        ),
         (None, _) if !asked.may_provision || last == Last::None => wrong(
             Severity::Info,
             "nothing: the studio does not pay, or was never provisioned".to_owned(),
             "nothing has to be done here",
         ),
-        (None, Last::Cancelled) => wrong(
+        (None, Last::UnderWay) => wrong(
             Severity::Warning,
-            "nothing: the provisioning was cancelled; another one sets it up".to_owned(),
+            "the provisioning that is under way sets it up".to_owned(),
+            "nothing has to be done here",
+        ),
+        (None, Last::NotDone) => wrong(
+            Severity::Warning,
+            "nothing: the last provisioning was cancelled or is forgotten; another one sets it up"
+                .to_owned(),
             &seen::again(workspace),
         ),
         (None, _) => wrong(

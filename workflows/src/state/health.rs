@@ -209,6 +209,26 @@ pub async fn put(
     .await
 }
 
+/// Forgets what was told of a part, if that is still what is told of it.
+///
+/// # Errors
+/// The database's.
+pub async fn take_back(
+    conn: &mut PgConnection,
+    workspace: WorkspaceId,
+    told: &Seen,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "DELETE FROM studio.health WHERE workspace_id = $1 AND component = $2 AND detail = $3",
+        workspace.uuid(),
+        told.component.name(),
+        told.detail
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// What was seen last of all parts of these workspaces.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 pub use bind::{BindError, bind_customer};
 pub use checks::{
-    Checked, Sweep, check_after_check, check_after_run, check_too, check_who_fails,
+    Checked, Sweep, check_after_check, check_after_run, check_again, check_too, check_who_fails,
     check_who_is_due, check_who_lacks, sweep, take_due,
 };
 
@@ -131,6 +131,42 @@ pub async fn mark_due(
     )
     .fetch_optional(conn)
     .await
+}
+
+/// Since when the workspace is due, if it is; nobody changes that before the caller's transaction ends.
+///
+/// # Errors
+/// The database's.
+pub async fn hold_due(
+    conn: &mut PgConnection,
+    workspace: WorkspaceId,
+) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    let due = sqlx::query_scalar!(
+        "SELECT due_since FROM studio.workspace WHERE id = $1 FOR UPDATE",
+        workspace.uuid()
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(due.flatten())
+}
+
+/// Takes back a mark that nothing follows: the workspace is due as [`hold_due`] has found it.
+///
+/// # Errors
+/// The database's.
+pub async fn due_as_before(
+    conn: &mut PgConnection,
+    workspace: WorkspaceId,
+    before: Option<DateTime<Utc>>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE studio.workspace SET due_since = $2 WHERE id = $1",
+        workspace.uuid(),
+        before
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// The workspace's mark, if it is due. A run reads it first, and settles what it read.

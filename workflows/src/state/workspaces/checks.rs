@@ -66,6 +66,25 @@ pub async fn check_after_check(
     Ok(())
 }
 
+/// A check has not said how the workspace is: it is asked about again soon, in the turn that it has.
+///
+/// # Errors
+/// The database's.
+pub async fn check_again(
+    conn: &mut PgConnection,
+    workspace: WorkspaceId,
+    soon: Duration,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE studio.workspace SET check_at = engine.now() + make_interval(secs => $2) WHERE id = $1",
+        workspace.uuid(),
+        soon.as_secs_f64()
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// A workspace that is to be checked, and when.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Checked {
