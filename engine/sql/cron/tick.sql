@@ -5,6 +5,6 @@ WITH ticks AS (
     SELECT $1, i.* FROM unnest($2::timestamptz[], $3::uuid[], $4::text[]) AS i(at, job, skipped)
 )
 UPDATE engine.schedule s
-SET next_at = coalesce($5::timestamptz, 'infinity'), asked = false, last_at = coalesce((SELECT max(at) FROM unnest($2::timestamptz[]) AS at), s.last_at),
+SET next_at = coalesce($5::timestamptz, 'infinity'), asked = false, last_at = greatest((SELECT max(at) FROM unnest($2::timestamptz[]) AS at), s.last_at),
     last_job = coalesce($6::uuid, s.last_job)
 WHERE s.name = $1

@@ -202,7 +202,9 @@ async fn tick(
     let ticks = match due.due_from {
         Some(from) => {
             let just_before = from - TimeDelta::microseconds(1);
-            let all = schedule.calendar.between(just_before, due.now, schedule.missed.most());
+            // What was taken already is not due again, though a text that changed in that moment, or a new primary's clock, says so.
+            let after = due.last_at.map_or(just_before, |last| last.max(just_before));
+            let all = schedule.calendar.between(after, due.now, schedule.missed.most());
             schedule.missed.choose(all, due.now)
         }
         None => Vec::new(),

@@ -14,7 +14,7 @@ use super::judge::Judge;
 use super::{cron, listen, rescue};
 use crate::MIGRATOR;
 use crate::config::WorkerConfig;
-use crate::cron::Schedule;
+use crate::cron::{Missed, Overlap, Schedule};
 use crate::failure::Result;
 use crate::ids::WorkerId;
 use crate::job::Job;
@@ -87,6 +87,35 @@ async fn a_younger_process_keeps_a_schedule_to_itself_until_it_lets_it_go() {
     assert_eq!(look(older, text("@daily")).await, "@daily", "as soon as that drains");
     let taken = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM engine.tick");
     assert!(taken.fetch_one(pool).await.unwrap() > 0, "what was due is not lost");
+    assert_eq!(look(younger, text("@hourly")).await, "@daily", "who has let go has let go");
+    database.close().await;
+}
+
+#[tokio::test]
+async fn a_tick_that_was_taken_is_not_due_again_though_a_changed_text_says_so() {
+    let database = TestDatabase::create(&[&MIGRATOR]).await;
+    let pool = database.pool();
+    let (strains, worker) = (Strains::default(), WorkerId::now_v7());
+    let schedules = [Schedule::new("ring", "* * * * *", |_| Ring)
+        .unwrap()
+        .missed(Missed::All)
+        .overlap(Overlap::Allow)];
+    let round = async || cron::round(pool, worker, &strains, None, &schedules).await.unwrap();
+    let ticks = async || {
+        let ticks = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM engine.tick");
+        ticks.fetch_one(pool).await.unwrap()
+    };
+    round().await;
+    let run = async |statement: &'static str| sqlx::query(statement).execute(pool).await.unwrap();
+    run("UPDATE engine.schedule SET next_at = date_trunc('minute', engine.now()) - interval '2 minutes'").await;
+    round().await;
+    let taken = ticks().await;
+    assert!(taken >= 3, "{taken}");
+    run("UPDATE engine.schedule SET next_at = last_at").await;
+    round().await;
+    let due = "SELECT count(*) FROM engine.schedule WHERE next_at <= last_at";
+    let due = sqlx::query_scalar::<_, i64>(due).fetch_one(pool).await.unwrap();
+    assert_eq!(due, 0, "it goes on, with {taken} ticks taken before and {} after", ticks().await);
     database.close().await;
 }
 
