@@ -2,6 +2,7 @@
 
 mod enqueuer;
 mod insert;
+mod keyed;
 mod new_job;
 pub(crate) mod sealed;
 mod tags;
@@ -9,12 +10,13 @@ mod tags;
 use std::collections::{HashMap, HashSet};
 
 use sqlx::PgConnection;
-use uuid::Uuid;
 
 use crate::ids::JobId;
 use crate::line::Broken;
 pub use enqueuer::Enqueuer;
-use insert::{Along, Inserted, Keys};
+use insert::{Along, Keys};
+pub use keyed::enqueued_by_key;
+use keyed::find_keyed;
 pub use new_job::NewJob;
 pub(crate) use new_job::{KEY_NAMESPACE, payload_problem, share};
 
@@ -187,30 +189,6 @@ fn in_order(
             }),
         })
         .collect()
-}
-
-/// Answers for the jobs whose idempotency key was used before.
-async fn find_keyed(
-    conn: &mut PgConnection,
-    jobs: &[&NewJob],
-    inserted: &Inserted,
-    answers: &mut HashMap<JobId, Enqueued>,
-) -> Result<(), EnqueueError> {
-    let used: Vec<Uuid> = jobs
-        .iter()
-        .filter(|job| !answers.contains_key(&job.id) && !inserted.keyed.contains(&job.id))
-        .filter_map(|job| Some(job.key?.id))
-        .collect();
-    if !used.is_empty() {
-        let rows = sqlx::query_file!("sql/enqueue_key_jobs.sql", &used).fetch_all(conn).await?;
-        let used: HashMap<Uuid, Uuid> = rows.into_iter().map(|row| (row.id, row.job)).collect();
-        for job in jobs {
-            if let Some(first) = job.key.and_then(|key| used.get(&key.id)) {
-                answers.entry(job.id).or_insert(Enqueued::Existing(JobId::from(*first)));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Answers with the live job for those whose unique key is taken, and points their idempotency key at it.

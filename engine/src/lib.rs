@@ -38,7 +38,7 @@ pub use breaker::BreakerPolicy;
 pub use config::{CALL_MARGIN, CRASH_LIMIT, WorkerConfig};
 pub use cron::written::{ScheduleError, WrittenSchedule};
 pub use cron::{CronError, Missed, Overlap, Schedule, Tick};
-pub use enqueue::{EnqueueError, Enqueued, Enqueuer, NewJob, enqueue};
+pub use enqueue::{EnqueueError, Enqueued, Enqueuer, NewJob, enqueue, enqueued_by_key};
 pub use failure::{Class, Classify, Effect, Failure, Result, Stop, Wait};
 pub use ids::{JobId, WorkerId, WorkspaceId};
 pub use job::{Job, Planned, Priority};

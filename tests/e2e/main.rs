@@ -59,6 +59,7 @@ mod provision;
 mod provision_accounts;
 mod provision_crashes;
 mod provision_faults;
+mod provision_joins;
 mod provision_pace;
 mod provision_triggers;
 mod provision_waits;

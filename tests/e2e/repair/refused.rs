@@ -29,6 +29,20 @@ async fn a_call_that_only_a_provisioning_makes_and_that_is_refused_starts_no_oth
 }
 
 #[tokio::test]
+async fn what_differs_while_stripe_refuses_us_is_not_called_what_a_studio_lacks_that_does_not_pay()
+{
+    let studio = Studio::paid().await;
+    studio.provision().await;
+    studio.sandbox.faults().add(Rule::new(Provider::Stripe, Fault::Auth).times(100_000));
+    studio.tamper_with_the_number(ELSEWHERE).await;
+    check(&studio).await;
+    let mut told = wrong(&studio.world).await;
+    told.sort();
+    assert_eq!(told, ["stripe failing critical", "twilio failing warning"]);
+    studio.close().await;
+}
+
+#[tokio::test]
 async fn mail_that_is_refused_keeps_nothing_else_from_being_mended() {
     let studio = Studio::paid().await;
     studio.provision().await;

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use autopilot_engine::ops;
 use autopilot_engine::ops::pauses::{self, Scope};
-use autopilot_tests::Studio;
+use autopilot_tests::{Inside, Studio, eventually};
+use autopilot_workflows::provisioning;
 use autopilot_workflows::repair::{Check, CheckDue};
+use sqlx::Connection;
 
 use super::{ELSEWHERE, HERE, check, repairs, runs, wrong};
 use crate::operators::say;
@@ -49,6 +51,33 @@ async fn a_studio_that_pays_and_whose_provisioning_was_cancelled_is_told_without
     studio.world.drain().await;
     assert_eq!(wrong(&studio.world).await, Vec::<String>::new());
     studio.finish().await;
+}
+
+#[tokio::test]
+async fn whoever_is_just_asking_for_another_provisioning_is_waited_for_before_anything_is_told() {
+    let mut studio = Studio::paid().await;
+    cancelled(&studio, async || assert!(!studio.trigger().await.joined)).await;
+    let mut conn = studio.world.connect().await;
+    let mut asking = conn.begin().await.unwrap();
+    provisioning::trigger(&mut asking, studio.workspace, None).await.unwrap();
+    let checks = |queue: &(String, _)| queue.0 == "default";
+    let both = std::mem::take(&mut studio.world.config.queues);
+    studio.world.config.queues = both.iter().filter(|queue| checks(queue)).cloned().collect();
+    studio.world.enqueue(&Check { workspace: studio.workspace }).await;
+    let process = studio.world.start();
+    studio.world.waiting_for_locks(1).await;
+    asking.commit().await.unwrap();
+    eventually("the check has ended", async || {
+        studio.world.count("engine.job WHERE kind = 'studio.check'").await == 0
+    })
+    .await;
+    process.stop().await;
+    let told = wrong(&studio.world).await;
+    assert!(!told.contains(&"provisioning failing warning".to_owned()), "one has begun: {told:?}");
+    studio.world.config.queues = both;
+    studio.world.drain().await;
+    assert_eq!(studio.run().await.run.status, "completed");
+    studio.close().await;
 }
 
 #[tokio::test]

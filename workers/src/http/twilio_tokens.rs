@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use autopilot_engine::secrets::Vault;
+use autopilot_engine::secrets::{Vault, VaultError};
 use autopilot_workflows::state::provider::Provider;
 use autopilot_workflows::state::routes::{self, Name};
 use autopilot_workflows::state::{SealedError, twilio_accounts};
@@ -55,6 +55,13 @@ pub(super) enum LookupError {
     Sealed(#[from] SealedError),
 }
 
+impl LookupError {
+    /// Whether somebody has erased the account's secrets: its token is believed no more.
+    const fn is_of_the_erased(&self) -> bool {
+        matches!(self, Self::Sealed(SealedError::Vault(VaultError::Erased { .. })))
+    }
+}
+
 impl TwilioTokens {
     /// Of the main account, and of the studios' as they stand in the database.
     pub(super) fn new(
@@ -70,7 +77,7 @@ impl TwilioTokens {
         self.0.main.is_some()
     }
 
-    /// The token of an account, if the account is ours. While the database does not answer, as it was known last.
+    /// The token of an account, if the account is ours. While it cannot be looked up, as it was known last.
     pub(super) async fn of(&self, account: &str) -> Result<Option<SecretString>, LookupError> {
         if let Some((sid, token)) = &self.0.main
             && sid == account
@@ -85,6 +92,10 @@ impl TwilioTokens {
         }
         match timeout(PATIENCE, self.look_up(account)).await.map_err(LookupError::from).flatten() {
             Ok(token) => Ok(token),
+            Err(error) if error.is_of_the_erased() => {
+                self.remember(account, None);
+                Err(error)
+            }
             Err(error) => {
                 tracing::warn!(%error, account, "an account's token could not be looked up; the last one counts");
                 Ok(Some(known))

@@ -15,6 +15,9 @@ use crate::tenancy::Tenant;
 /// A purchase whose writing down took longer is not made.
 const PROMPT: Duration = Duration::from_secs(2);
 
+/// How long nobody tries again after that: each try asks Twilio anew, and a database that is slow is so for minutes.
+const REST: Duration = Duration::from_secs(30);
+
 /// Buys what was looked for at that time and not found. Gives what the call gave, or waits where somebody may still be at it: another
 /// run, an attempt whose process died, a call whose answer was lost.
 pub(super) async fn buy<T>(
@@ -68,7 +71,7 @@ async fn begin(at: &At<'_, App>, goods: Goods, looked_at: DateTime<Utc>) -> Resu
 fn too_slow(at: &At<'_, App>, goods: Goods, took: Duration) -> Stop {
     Stop::Waiting(Wait {
         event: event(at, goods),
-        look_again: PROMPT,
+        look_again: REST,
         reason: format!(
             "the database took {took:.1?} to write a purchase ({}) down, too long to begin it",
             goods.name()

@@ -1,7 +1,8 @@
 //! What starts a provisioning: a paid checkout, the end of the onboarding wizard, an operator, the sweep of all due.
 
-use autopilot_engine::ops::standing;
-use autopilot_engine::{EnqueueError, Enqueued, Job, JobId, NewJob, WorkspaceId, enqueue, ops};
+use autopilot_engine::{
+    EnqueueError, Enqueued, Job, JobId, NewJob, WorkspaceId, enqueue, enqueued_by_key, ops,
+};
 use sqlx::PgConnection;
 
 use super::subscription::paid;
@@ -19,8 +20,7 @@ pub struct Triggered {
 
 /// Marks a studio due and starts its provisioning, or joins the run under way, in the caller's transaction.
 ///
-/// `key` is the event that asks for it, for example a webhook's id: the same event starts no second run, and where its run has ended, the
-/// studio is not due by it again.
+/// `key` is the event that asks for it, for example a webhook's id: the same event starts no second run, nor is the studio due by it again.
 ///
 /// # Errors
 /// When the database refuses.
@@ -29,22 +29,22 @@ pub async fn trigger(
     workspace: WorkspaceId,
     key: Option<&str>,
 ) -> Result<Triggered, EnqueueError> {
-    let before = workspaces::hold_due(&mut *conn, workspace).await?;
-    workspaces::mark_due(&mut *conn, workspace).await?;
-    let triggered = start(&mut *conn, workspace, key).await?;
-    if triggered.joined && !is_live(&mut *conn, workspace, triggered.run).await? {
-        workspaces::due_as_before(&mut *conn, workspace, before).await?;
+    // The same event twice at once comes one after the other.
+    workspaces::hold(&mut *conn, workspace).await?;
+    if let Some(run) = enqueued_by_key(&mut *conn, &asked_by(workspace, key)?).await? {
+        ops::hasten(conn, run).await?;
+        return Ok(Triggered { run, joined: true });
     }
-    Ok(triggered)
+    workspaces::mark_due(&mut *conn, workspace).await?;
+    start(conn, workspace, key).await
 }
 
-async fn is_live(
-    conn: &mut PgConnection,
-    workspace: WorkspaceId,
-    run: JobId,
-) -> Result<bool, sqlx::Error> {
-    let newest = standing::runs(conn, &[workspace], Provision::KIND).await?.pop();
-    Ok(newest.is_some_and(|newest| newest.id == run && !newest.has_ended()))
+fn asked_by(workspace: WorkspaceId, key: Option<&str>) -> Result<NewJob, EnqueueError> {
+    let job = NewJob::of(&Provision { workspace })?;
+    Ok(match key {
+        Some(key) => job.key(key),
+        None => job,
+    })
 }
 
 /// Starts or joins a run for each studio that is due, the longest due first; at most `limit`.
@@ -86,10 +86,7 @@ pub(super) async fn start(
     workspace: WorkspaceId,
     key: Option<&str>,
 ) -> Result<Triggered, EnqueueError> {
-    let mut job = NewJob::of(&Provision { workspace })?;
-    if let Some(key) = key {
-        job = job.key(key);
-    }
+    let job = asked_by(workspace, key)?;
     let mut joined = false;
     let mut run = None;
     for enqueued in enqueue(&mut *conn, &[job]).await? {

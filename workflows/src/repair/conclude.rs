@@ -35,6 +35,11 @@ impl Asked {
         })
     }
 
+    /// Whether nothing is begun before a person has done something.
+    fn waits_for_a_person(&self) -> bool {
+        self.found().any(|found| found.mend == Mend::PersonFirst)
+    }
+
     fn found(&self) -> impl Iterator<Item = &Found> {
         self.found.iter().map(|answer| &answer.said)
     }
@@ -45,6 +50,8 @@ pub(super) async fn conclude(
     workspace: WorkspaceId,
     asked: &Asked,
 ) -> Result {
+    // Whoever triggers or settles meanwhile is waited for, and seen.
+    workspaces::hold(&mut *conn, workspace).await?;
     let Some(studio) = workspaces::get(&mut *conn, workspace).await? else { return Ok(()) };
     let latest = standing::runs(&mut *conn, &[workspace], Provision::KIND).await?.pop();
     let now = state::now(&mut *conn).await?;
@@ -174,8 +181,7 @@ fn may_be_over(run: &RunView) -> bool {
 
 /// Why a new provisioning is to be started; nothing where none is.
 fn causes(asked: &Asked, last: Last) -> Vec<(Component, &str)> {
-    let waits_for_a_person = asked.found().any(|found| found.mend == Mend::PersonFirst);
-    if !asked.may_provision || !last.may_repeat() || waits_for_a_person {
+    if !asked.may_provision || !last.may_repeat() || asked.waits_for_a_person() {
         return Vec::new();
     }
     let differing = asked.found().filter(|found| found.mend == Mend::Provisioning);
@@ -224,13 +230,15 @@ fn told(
     let wrong = |severity, next: String, action: &str| {
         Some(Wrong { severity, next, action: action.to_owned() })
     };
+    // Stripe may refuse us, and has then said nothing of the studio.
+    let is_idle = !asked.may_provision && !asked.waits_for_a_person();
     let wrong = match (run, last) {
         (Some(run), _) => wrong(
             Severity::Warning,
             format!("a new provisioning mends it: run {run}"),
             "nothing has to be done here",
         ),
-        (None, _) if !asked.may_provision || last == Last::None => wrong(
+        (None, _) if is_idle || last == Last::None => wrong(
             Severity::Info,
             "nothing: the studio does not pay, or was never provisioned".to_owned(),
             "nothing has to be done here",

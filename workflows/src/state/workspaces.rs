@@ -123,9 +123,9 @@ pub async fn mark_due(
     conn: &mut PgConnection,
     workspace: WorkspaceId,
 ) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
-    // The clock, not now(): two marks in one transaction are two marks.
+    // The clock, not now(): two marks in one transaction are two marks. A later one is later, whatever the clock of a new primary says.
     sqlx::query_scalar!(
-        r#"UPDATE studio.workspace SET due_since = clock_timestamp()
+        r#"UPDATE studio.workspace SET due_since = greatest(clock_timestamp(), due_since + interval '1 microsecond')
            WHERE id = $1 RETURNING due_since AS "due_since!""#,
         workspace.uuid()
     )
@@ -133,39 +133,17 @@ pub async fn mark_due(
     .await
 }
 
-/// Since when the workspace is due, if it is; nobody changes that before the caller's transaction ends.
+/// Nobody else triggers, settles or concludes anything of the workspace before the caller's transaction ends.
+///
+/// Whoever does takes this first: what he reads then is what he decides by. Rows that belong to the workspace may be written meanwhile.
 ///
 /// # Errors
 /// The database's.
-pub async fn hold_due(
-    conn: &mut PgConnection,
-    workspace: WorkspaceId,
-) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
-    let due = sqlx::query_scalar!(
-        "SELECT due_since FROM studio.workspace WHERE id = $1 FOR UPDATE",
-        workspace.uuid()
-    )
-    .fetch_optional(conn)
-    .await?;
-    Ok(due.flatten())
-}
-
-/// Takes back a mark that nothing follows: the workspace is due as [`hold_due`] has found it.
-///
-/// # Errors
-/// The database's.
-pub async fn due_as_before(
-    conn: &mut PgConnection,
-    workspace: WorkspaceId,
-    before: Option<DateTime<Utc>>,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "UPDATE studio.workspace SET due_since = $2 WHERE id = $1",
-        workspace.uuid(),
-        before
-    )
-    .execute(conn)
-    .await?;
+pub async fn hold(conn: &mut PgConnection, workspace: WorkspaceId) -> Result<(), sqlx::Error> {
+    // As strong as an update of the row. A stronger lock would keep the steps of its run from writing, which hold their job.
+    sqlx::query!("SELECT FROM studio.workspace WHERE id = $1 FOR NO KEY UPDATE", workspace.uuid())
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

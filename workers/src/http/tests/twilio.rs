@@ -176,6 +176,22 @@ async fn the_token_of_an_account_that_is_ours_no_more_is_forgotten() {
 }
 
 #[tokio::test]
+async fn the_token_of_a_studio_whose_secrets_were_erased_is_forgotten() {
+    let (world, workspace) = with_studio().await;
+    let call = [("AccountSid", STUDIO), ("CallSid", "CA1"), ("CallStatus", "ringing")];
+    let status = async || post(&world, "/webhooks/twilio/voice", "studio-token", &call).await.0;
+    assert_eq!(status().await, 200);
+    assert!(world.vault.as_ref().unwrap().erase(workspace).await.unwrap());
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(61)).await;
+    tokio::time::resume();
+    assert_eq!(status().await, 503);
+    sqlx::query("ALTER TABLE studio.route RENAME TO gone").execute(world.pool()).await.unwrap();
+    assert_eq!(status().await, 503, "nor while the database does not answer");
+    world.close().await;
+}
+
+#[tokio::test]
 async fn what_another_account_signed_is_refused_and_not_recorded() {
     let (world, _) = with_studio().await;
     let path = "/webhooks/twilio/sms";

@@ -78,6 +78,20 @@ async fn a_change_during_a_run_stays_due_after_the_run() {
     db.close().await;
 }
 
+#[tokio::test]
+async fn a_later_change_has_a_later_mark_also_where_the_clock_of_a_new_primary_is_behind() {
+    let db = database().await;
+    let one = workspace(&db).await;
+    let mut conn = db.pool().acquire().await.expect("a connection");
+    workspaces::mark_due(&mut conn, one).await.expect("marked");
+    let ahead = "UPDATE studio.workspace SET due_since = due_since + interval '1 hour'";
+    sqlx::query(ahead).execute(&mut *conn).await.expect("moved");
+    let mark = workspaces::due_since(&mut conn, one).await.expect("read");
+    assert!(workspaces::mark_due(&mut conn, one).await.expect("marked") > mark);
+    drop(conn);
+    db.close().await;
+}
+
 fn checkout(headers: &serde_json::Value) -> NewEvent<'_> {
     NewEvent {
         provider: Provider::Stripe,
