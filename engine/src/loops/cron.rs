@@ -2,23 +2,21 @@
 //! schedule's row, so that five processes and a crash still make one job of it. Of processes that know one by different texts,
 //! those look after it that know it as the youngest does.
 
+mod tick;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
-use super::hints::Hint;
-use super::listen::send_all;
-use crate::cron::{Overlap, Schedule, Tick};
-use crate::enqueue::sealed::sealed;
-use crate::enqueue::{EnqueueError, NewJob, enqueue};
-use crate::failure::Failure;
+use crate::cron::Schedule;
+use crate::enqueue::EnqueueError;
 use crate::ids::WorkerId;
 use crate::secrets::Vault;
 use crate::strain::Strains;
+use tick::{Untaken, tick};
 
 /// How often it is looked what an operator has asked for.
 const LOOK: Duration = Duration::from_secs(5);
@@ -31,9 +29,6 @@ const TAKEN: Duration = Duration::from_millis(250);
 
 /// How long a process that drains waits for others to learn that they may look after its schedules.
 const LET_GO: Duration = Duration::from_secs(1);
-
-/// Why a tick has no job.
-const OVERLAPS: &str = "the job of the tick before has not ended";
 
 /// Looks after the schedules until it is stopped.
 pub(crate) async fn run(
@@ -174,104 +169,4 @@ impl Columns {
             kinds: column(|schedule| &schedule.kind),
         }
     }
-}
-
-/// A schedule whose tick was not taken.
-struct Untaken {
-    /// Empty where it could not be asked which is due.
-    schedule: String,
-    error: EnqueueError,
-}
-
-/// Enqueues the ticks of one schedule that is due; none where none is.
-async fn tick(
-    pool: &PgPool,
-    vault: Option<&Vault>,
-    schedules: &[&Schedule],
-) -> Result<Option<()>, Untaken> {
-    let untaken =
-        |schedule: &str, error: EnqueueError| Untaken { schedule: schedule.to_owned(), error };
-    let unasked = |error: sqlx::Error| untaken("", EnqueueError::Database(error));
-    let mut tx = pool.begin().await.map_err(unasked)?;
-    let Columns { names, texts, zones, kinds } = Columns::of(schedules);
-    let due = sqlx::query_file!("sql/cron/due.sql", &names, &texts, &zones, &kinds);
-    let Some(due) = due.fetch_optional(&mut *tx).await.map_err(unasked)? else { return Ok(None) };
-    let Some(schedule) = schedules.iter().find(|schedule| schedule.name == due.name) else {
-        return Ok(None);
-    };
-    let ticks = match due.due_from {
-        Some(from) => {
-            let just_before = from - TimeDelta::microseconds(1);
-            // What was taken already is not due again, though a text that changed in that moment, or a new primary's clock, says so.
-            let after = due.last_at.map_or(just_before, |last| last.max(just_before));
-            let all = schedule.calendar.between(after, due.now, schedule.missed.most());
-            schedule.missed.choose(all, due.now)
-        }
-        None => Vec::new(),
-    };
-    let asked = due.asked.then_some(due.now).filter(|now| !ticks.contains(now));
-    let ticks: Vec<DateTime<Utc>> = ticks.into_iter().chain(asked).collect();
-    let taken = take(&mut tx, vault, schedule, &ticks, due.last_job, due.now).await;
-    let jobs = taken.map_err(|error| untaken(&due.name, error))?;
-    tx.commit().await.map_err(|error| untaken(&due.name, error.into()))?;
-    let hints: Vec<String> = jobs.iter().map(|job| Hint::from(job).payload()).collect();
-    send_all(pool, &hints).await;
-    Ok(Some(()))
-}
-
-/// Enqueues the jobs of these ticks, notes them, and says when the schedule is due next.
-async fn take(
-    conn: &mut PgConnection,
-    vault: Option<&Vault>,
-    schedule: &Schedule,
-    ticks: &[DateTime<Utc>],
-    mut last: Option<Uuid>,
-    now: DateTime<Utc>,
-) -> Result<Vec<NewJob>, EnqueueError> {
-    let (mut ids, mut skipped, mut jobs) = (Vec::new(), Vec::new(), Vec::new());
-    for at in ticks {
-        if schedule.overlap == Overlap::Skip && is_live(conn, last).await? {
-            ids.push(None);
-            skipped.push(Some(OVERLAPS));
-            continue;
-        }
-        let job = made(schedule, *at, vault).await?;
-        // After a failover that lost the last commits the same tick is the same job.
-        let job = if job.has_key() { job } else { job.named(&format!("{}\n{at}", schedule.name)) };
-        let enqueued = enqueue(&mut *conn, std::slice::from_ref(&job)).await?;
-        last = enqueued.first().map(|job| job.id().uuid());
-        ids.push(last);
-        skipped.push(None);
-        jobs.push(job);
-    }
-    sqlx::query_file!(
-        "sql/cron/tick.sql",
-        schedule.name,
-        ticks,
-        &ids as &[Option<Uuid>],
-        &skipped as &[Option<&str>],
-        schedule.calendar.next(now),
-        last
-    )
-    .execute(conn)
-    .await?;
-    Ok(jobs)
-}
-
-/// The job of a tick.
-async fn made(
-    schedule: &Schedule,
-    at: DateTime<Utc>,
-    vault: Option<&Vault>,
-) -> Result<NewJob, EnqueueError> {
-    let job = (schedule.make)(Tick { at })?;
-    sealed(job, vault).await.map_err(|Failure { message, action, .. }| EnqueueError::Invalid {
-        kind: schedule.kind.clone(),
-        problem: action.map_or_else(|| message.clone(), |action| format!("{message}; {action}")),
-    })
-}
-
-async fn is_live(conn: &mut PgConnection, job: Option<Uuid>) -> Result<bool, sqlx::Error> {
-    let Some(job) = job else { return Ok(false) };
-    sqlx::query_file_scalar!("sql/cron/live.sql", job).fetch_one(conn).await
 }

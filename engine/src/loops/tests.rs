@@ -116,6 +116,35 @@ async fn a_tick_that_was_taken_is_not_due_again_though_a_changed_text_says_so() 
     let due = "SELECT count(*) FROM engine.schedule WHERE next_at <= last_at";
     let due = sqlx::query_scalar::<_, i64>(due).fetch_one(pool).await.unwrap();
     assert_eq!(due, 0, "it goes on, with {taken} ticks taken before and {} after", ticks().await);
+    let before = ticks().await;
+    run("UPDATE engine.schedule SET last_at = engine.now() + interval '1 day', next_at = date_trunc('minute', engine.now()) - interval '9 minutes'").await;
+    round().await;
+    assert!(ticks().await >= before + 7, "whatever a clock said that was ahead");
+    database.close().await;
+}
+
+#[tokio::test]
+async fn a_tick_that_was_asked_for_while_the_schedule_is_paused_takes_none_of_the_others() {
+    let database = TestDatabase::create(&[&MIGRATOR]).await;
+    let pool = database.pool();
+    let (strains, worker) = (Strains::default(), WorkerId::now_v7());
+    let schedules = [Schedule::new("ring", "@hourly", |_| Ring)
+        .unwrap()
+        .missed(Missed::All)
+        .overlap(Overlap::Allow)];
+    let round = async || cron::round(pool, worker, &strains, None, &schedules).await.unwrap();
+    let ticks = async || {
+        let ticks = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM engine.tick");
+        ticks.fetch_one(pool).await.unwrap()
+    };
+    let run = async |statement: &'static str| sqlx::query(statement).execute(pool).await.unwrap();
+    round().await;
+    run("UPDATE engine.schedule SET paused = true, asked = true, next_at = date_trunc('hour', engine.now()) - interval '3 hours'").await;
+    round().await;
+    assert_eq!(ticks().await, 1);
+    run("UPDATE engine.schedule SET paused = false").await;
+    round().await;
+    assert!(ticks().await >= 5, "what was missed while it was paused");
     database.close().await;
 }
 
