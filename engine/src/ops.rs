@@ -211,6 +211,19 @@ pub async fn hasten(conn: &mut PgConnection, id: JobId) -> Result<Option<Hastene
     Ok(hastened)
 }
 
+/// The live job of a kind and unique key, if there is one.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn live(
+    conn: &mut PgConnection,
+    kind: &str,
+    key: &str,
+) -> Result<Option<JobId>, sqlx::Error> {
+    let live = sqlx::query_file_scalar!("sql/live_job_by_key.sql", kind, key);
+    Ok(live.fetch_optional(conn).await?.map(JobId::from))
+}
+
 /// Asks the live job of a kind and unique key for another look before it waits, if it runs; in the caller's
 /// transaction, before [`signal`], which does not see a step that is about to wait.
 ///

@@ -34,6 +34,8 @@ pub(crate) async fn register(
 ) -> Result<bool, EnqueueError> {
     let known = workspaces::exists(&mut *conn, workspace).await?;
     workspaces::ensure(&mut *conn, workspace).await?;
+    // Before anything else of it, as everybody does.
+    workspaces::hold(&mut *conn, workspace).await?;
     if !known {
         // What came before may be of this workspace.
         route_again(conn).await?;

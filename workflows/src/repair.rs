@@ -8,6 +8,7 @@ mod conclude;
 mod due;
 mod email;
 mod found;
+mod last;
 mod stripe;
 mod twilio;
 mod whatsapp;

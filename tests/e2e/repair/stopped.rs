@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use autopilot_engine::ops;
 use autopilot_engine::ops::pauses::{self, Scope};
+use autopilot_sandbox::{Fault, Provider, Rule};
 use autopilot_tests::{Inside, Studio, eventually};
 use autopilot_workflows::provisioning;
 use autopilot_workflows::repair::{Check, CheckDue};
+use serde_json::json;
 use sqlx::Connection;
 
 use super::{ELSEWHERE, HERE, check, repairs, runs, wrong};
@@ -107,6 +109,55 @@ async fn a_studio_that_has_not_paid_yet_lacks_nothing() {
     studio.world.drain().await;
     let told = wrong(&studio.world).await;
     assert!(!told.is_empty() && told.iter().all(|told| told.ends_with(" info")), "{told:?}");
+    studio.close().await;
+}
+
+#[tokio::test]
+async fn what_was_asked_for_before_a_provisioning_failed_for_good_is_begun_without_anybody() {
+    let studio = Studio::paid().await;
+    let body = json!({ "code": 10002, "message": "No.", "status": 403 });
+    let refusal = Fault::Status { status: 403, retry_after: None, body: Some(body) };
+    let on_trial = Rule::new(Provider::Twilio, refusal).method("POST");
+    studio.sandbox.faults().add(on_trial.path_contains("/IncomingPhoneNumbers.json").times(2));
+    studio.trigger().await;
+    studio.world.clock.advance_alive(Duration::from_secs(1)).await.unwrap();
+    assert!(studio.trigger().await.joined);
+    let checked_later = async || {
+        studio.world.drain().await;
+        studio.world.clock.advance_alive(Duration::from_secs(601)).await.unwrap();
+        studio.world.enqueue(&Check { workspace: studio.workspace }).await;
+        studio.world.drain().await;
+        runs(&studio.world).await
+    };
+    assert_eq!(checked_later().await, 2, "the first had gone past what was asked for");
+    assert_eq!(studio.run().await.run.status, "failed");
+    assert_eq!(checked_later().await, 2, "nobody has asked since: that is for a person");
+    studio.trigger().await;
+    studio.world.drain_all().await;
+    assert_eq!(studio.progress().await, "completed 100 %");
+    studio.bought_once("after two refusals").await;
+    studio.close().await;
+}
+
+#[tokio::test]
+async fn an_older_provisioning_that_was_put_back_is_under_way_and_nothing_else_is_begun() {
+    let studio = Studio::paid().await;
+    studio.sandbox.faults().add(Rule::new(Provider::Twilio, Fault::Auth).times(100_000));
+    studio.provision().await;
+    let older = studio.run().await.run.id;
+    studio.sandbox.faults().clear();
+    studio.provision().await;
+    ops::retry(studio.world.pool(), older).await.unwrap();
+    let provisioning = Scope::Kind("studio.provision".to_owned());
+    pauses::pause(studio.world.pool(), &provisioning, "it waits").await.unwrap();
+    studio.trigger().await;
+    studio.world.clock.advance_alive(Duration::from_secs(601)).await.unwrap();
+    let check = studio.world.enqueue(&Check { workspace: studio.workspace }).await;
+    studio.world.attempt(check).await;
+    assert_eq!(repairs(&studio.world).await, Vec::<String>::new());
+    pauses::resume(studio.world.pool(), &provisioning).await.unwrap();
+    studio.world.drain_all().await;
+    assert_eq!(runs(&studio.world).await, 3);
     studio.close().await;
 }
 

@@ -57,6 +57,11 @@ impl Job for Settle {
                     workspaces::record_outcome(&mut *tx, self.workspace, outcome).await?;
                 }
             }
+            // A trigger that joined the run had come too late for what the run had done already. The next one is woken before anything is told: it
+            // may be telling of itself.
+            if workspaces::due_since(&mut *tx, self.workspace).await? > self.mark {
+                start(&mut *tx, self.workspace, None).await.map_err(unwritten)?;
+            }
             let mut seen = vec![seen::ended(self.workspace, self.degraded, &self.left_out)];
             seen.extend(self.left_out.iter().map(|left| seen::left_out(self.workspace, left)));
             let _changed = health::put(&mut *tx, self.workspace, &seen).await?;
@@ -66,10 +71,6 @@ impl Job for Settle {
             let left_out: Vec<Component> =
                 self.left_out.iter().map(|left| left.component).chain(whole).collect();
             repairs::end(&mut *tx, self.workspace, self.run, &left_out).await?;
-            // A trigger that joined the run had come too late for what the run had done already.
-            if workspaces::due_since(&mut *tx, self.workspace).await? > self.mark {
-                start(&mut *tx, self.workspace, None).await.map_err(unwritten)?;
-            }
             let data = json!({ "outcome": outcome });
             outbound::tell(tx, self.workspace, EventType::StudioProvisioned, &data)
                 .await

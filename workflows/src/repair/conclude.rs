@@ -1,19 +1,19 @@
 //! What follows from what the providers said: written down, and where a new provisioning mends it, started, in one transaction.
 
 use autopilot_engine::ops::runs::RunView;
-use autopilot_engine::ops::standing;
-use autopilot_engine::{Class, Failure, Job as _, JobId, Result, WorkspaceId};
+use autopilot_engine::ops::{self, standing};
+use autopilot_engine::{Job as _, JobId, Result, WorkspaceId};
 use chrono::{DateTime, Utc};
-use serde::Deserialize as _;
 use sqlx::PgConnection;
 
 use super::found::{Answer, Found, Mend};
+use super::last::{Last, is_over, was_stopped};
 use crate::fail::unwritten;
 use crate::provisioning::{Provision, seen, trigger};
 use crate::state;
 use crate::state::health::{self, Component, Kept, Seen, Severity, Wrong};
 use crate::state::repairs::{self, Finding, Outcome};
-use crate::state::workspaces::{self, Workspace};
+use crate::state::workspaces;
 
 /// What all providers said.
 #[derive(Debug, Default)]
@@ -55,9 +55,14 @@ pub(super) async fn conclude(
     let Some(studio) = workspaces::get(&mut *conn, workspace).await? else { return Ok(()) };
     let latest = standing::runs(&mut *conn, &[workspace], Provision::KIND).await?.pop();
     let now = state::now(&mut *conn).await?;
-    let last = Last::of(latest.as_ref(), &studio, now);
+    // Somebody may have put an older one back.
+    let live = ops::live(&mut *conn, Provision::KIND, &workspace.to_string()).await?;
+    let last = match live {
+        Some(_) => Last::UnderWay,
+        None => Last::of(latest.as_ref(), &studio, now),
+    };
     let may_tell = |run: &&RunView| !was_stopped(run) && !is_over(run, now);
-    let tells = latest.as_ref().filter(may_tell).map(|run| run.id);
+    let tells = live.or_else(|| latest.as_ref().filter(may_tell).map(|run| run.id));
     repairs::give_up(&mut *conn, workspace, tells).await?;
     let before = health::of(&mut *conn, &[workspace]).await?;
     if asked.is_outdated(&before, now) {
@@ -100,83 +105,6 @@ pub(super) async fn conclude(
     let is_news = has_changed && !(last == Last::SetAside && run.is_some());
     workspaces::check_after_check(&mut *conn, workspace, is_well, is_news, seen::SOON).await?;
     Ok(())
-}
-
-/// How the last provisioning stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Last {
-    /// There was none: nothing was set up that could be repaired.
-    None,
-    /// It is under way, and does whatever a new one would do.
-    UnderWay,
-    /// It left something out.
-    Degraded,
-    /// It failed by something that may be over.
-    SetAside,
-    /// It failed by something that only a person can decide.
-    SetAsideForAPerson,
-    /// It was cancelled, or is forgotten, and what it was to do is still to be done.
-    NotDone,
-    /// It has ended, and what has been asked for since is not done.
-    Overtaken,
-    /// It set up everything that could be.
-    Well,
-}
-
-/// Whether a run has ended in a way that told nobody, or is forgotten.
-fn was_stopped(run: &RunView) -> bool {
-    let told_nobody =
-        ["cancelled", "failed", "quarantined", "review", "undecodable", "undone", "unknown"];
-    told_nobody.contains(&run.status.as_str())
-}
-
-impl Last {
-    fn of(run: Option<&RunView>, studio: &Workspace, now: DateTime<Utc>) -> Self {
-        let is_due = studio.due_since.is_some();
-        let outcome = studio.last_outcome.as_deref();
-        match run.map(|run| (run, run.status.as_str())) {
-            Some((run, _)) if !run.has_ended() => Self::UnderWay,
-            Some((run, "failed")) if may_be_over(run) => Self::SetAside,
-            Some((_, "failed" | "quarantined" | "review" | "undecodable" | "undone")) => {
-                Self::SetAsideForAPerson
-            }
-            Some((_, "cancelled")) if is_due => Self::NotDone,
-            _ if outcome == Some("degraded") => Self::Degraded,
-            // Runs are forgotten, studios are not.
-            None | Some((_, "unknown")) if is_due => Self::NotDone,
-            // The end of one that has just ended is still being written down.
-            Some((run, _)) if is_due && is_over(run, now) => Self::Overtaken,
-            _ if outcome.is_some() => Self::Well,
-            _ => Self::None,
-        }
-    }
-
-    /// Whether a new provisioning may be started after it.
-    const fn may_repeat(self) -> bool {
-        match self {
-            Self::Degraded | Self::SetAside | Self::Overtaken | Self::Well => true,
-            Self::None | Self::UnderWay | Self::SetAsideForAPerson | Self::NotDone => false,
-        }
-    }
-}
-
-/// Whether a run has ended for so long that whatever follows its end has followed it.
-fn is_over(run: &RunView, now: DateTime<Utc>) -> bool {
-    let age = run.finished_at.and_then(|at| (now - at).to_std().ok());
-    age.is_some_and(|age| age > seen::SOON)
-}
-
-/// Whether what a run failed by was an outage, a refused key or a missing setting: the providers have answered just now, so it may be over.
-fn may_be_over(run: &RunView) -> bool {
-    let Some(failure) = &run.failure else { return false };
-    Failure::deserialize(failure).is_ok_and(|failure| match failure.class {
-        Class::TransientNetwork
-        | Class::RateLimited { .. }
-        | Class::IntegrationOffline
-        | Class::ThirdPartyAuthFailed
-        | Class::ConfigurationError => true,
-        Class::ProvisioningError | Class::UnknownOutcome => false,
-    })
 }
 
 /// Why a new provisioning is to be started; nothing where none is.

@@ -125,7 +125,7 @@ pub async fn mark_due(
 ) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
     // The clock, not now(): two marks in one transaction are two marks. A later one is later, whatever the clock of a new primary says.
     sqlx::query_scalar!(
-        r#"UPDATE studio.workspace SET due_since = greatest(clock_timestamp(), due_since + interval '1 microsecond')
+        r#"UPDATE studio.workspace SET due_since = greatest(engine.clock(), due_since + interval '1 microsecond')
            WHERE id = $1 RETURNING due_since AS "due_since!""#,
         workspace.uuid()
     )
