@@ -145,6 +145,12 @@ async fn a_tick_that_was_asked_for_while_the_schedule_is_paused_takes_none_of_th
     run("UPDATE engine.schedule SET paused = false").await;
     round().await;
     assert!(ticks().await >= 5, "what was missed while it was paused");
+    run("UPDATE engine.schedule SET asked = true, next_at = engine.now() + interval '1 day'").await;
+    round().await;
+    let far =
+        "SELECT count(*) FROM engine.schedule WHERE next_at > engine.now() + interval '1 hour'";
+    let far = sqlx::query_scalar::<_, i64>(far).fetch_one(pool).await.unwrap();
+    assert_eq!(far, 0, "it also mends what a clock that was ahead has written");
     database.close().await;
 }
 

@@ -56,8 +56,8 @@ pub(super) async fn tick(
     };
     let asked = due.asked.then_some(due.now).filter(|now| !ticks.contains(now));
     let ticks: Vec<DateTime<Utc>> = ticks.into_iter().chain(asked).collect();
-    // A tick that was asked for is beside the others, and moves none of them.
-    let moved = due.due_from.map(|_| due.now);
+    // A tick that was asked for is beside the others: what a pause has missed is still missed.
+    let moved = (!due.paused).then_some(due.now);
     let taken = take(&mut tx, vault, schedule, &ticks, due.last_job, moved).await;
     let jobs = taken.map_err(|error| untaken(&due.name, error))?;
     tx.commit().await.map_err(|error| untaken(&due.name, error.into()))?;
