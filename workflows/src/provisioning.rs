@@ -29,7 +29,7 @@ pub use seen::LeftOut;
 pub use settle::Settle;
 pub(crate) use subaccount::no_keyring;
 pub(crate) use subscription::{
-    NowPaid, refresh as refresh_subscription, reread as reread_subscription,
+    NowPaid, refresh as refresh_subscription, reread as reread_subscription, taken_up,
 };
 pub(crate) use trigger::payment_changed;
 pub use trigger::{Triggered, trigger, trigger_due};
@@ -53,7 +53,7 @@ impl Job for Provision {
     const RETRY: Retry =
         Retry::exponential(Duration::from_secs(2)).cap(Duration::from_secs(600)).retries(3);
     const STEPS: &'static [Planned] = &[
-        Planned::new("ensure_subscription", 10),
+        Planned::new(subscription::STEP, 10),
         Planned::new("ensure_twilio_subaccount", 15),
         Planned::new("ensure_twilio_number", 20),
         Planned::new("ensure_whatsapp_integration", 15),
@@ -75,7 +75,7 @@ impl Job for Provision {
     async fn run(&self, run: &mut Run<'_, App>) -> Result {
         let several = |name| Step::named(name).timeout(SEVERAL_CALLS);
         let plan = run
-            .step(Step::named("ensure_subscription").calls(STRIPE), async |at| {
+            .step(Step::named(subscription::STEP).calls(STRIPE), async |at| {
                 or_wait(subscription::ensure(at).await)
             })
             .await?;

@@ -137,6 +137,20 @@ pub async fn waits(conn: &mut PgConnection, runs: &[&RunView]) -> Result<Vec<Wai
     sqlx::query_file_as!(Waits, "sql/standing/waits.sql", &ids, &born).fetch_all(conn).await
 }
 
+/// What a step of a run gave, if it has ended and is not sealed.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn output(
+    conn: &mut PgConnection,
+    run: &RunView,
+    step: &str,
+) -> Result<Option<Value>, sqlx::Error> {
+    let id = run.id.uuid();
+    let output = sqlx::query_file_scalar!("sql/standing/output.sql", id, run.created_at, step);
+    Ok(output.fetch_optional(conn).await?.flatten())
+}
+
 /// What was set aside in these workspaces, the newest first, at most so many of each.
 ///
 /// # Errors

@@ -1,9 +1,12 @@
 //! Step 1: somebody pays. Nothing is bought for a studio before Stripe itself says so.
 
+use autopilot_engine::ops::runs::RunView;
+use autopilot_engine::ops::standing;
 use autopilot_engine::{At, Class, Failure, Result, Stop, Wait, WorkspaceId};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use sqlx::PgConnection;
 
 use crate::app::App;
 use crate::fail::unwritten;
@@ -14,12 +17,25 @@ use crate::state::repairs::{self, Finding, Outcome};
 use crate::state::{self, subscriptions, workspaces};
 use crate::tenancy::Tenant;
 
+/// Its name.
+pub(super) const STEP: &str = "ensure_subscription";
+
 /// What the rest of the run needs to know.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Plan {
     pub(super) subscription: String,
     /// When the studio was marked due, as this run began.
     pub(super) due_since: Option<DateTime<Utc>>,
+}
+
+/// Up to which mark a run has taken up what was asked for. One that has not come so far is behind whatever was asked for since it was enqueued.
+pub(crate) async fn taken_up(
+    conn: &mut PgConnection,
+    run: &RunView,
+) -> std::result::Result<Option<DateTime<Utc>>, sqlx::Error> {
+    let plan = standing::output(conn, run, STEP).await?;
+    let plan = plan.and_then(|plan| Plan::deserialize(plan).ok());
+    Ok(plan.map_or(Some(run.created_at), |plan| plan.due_since))
 }
 
 /// The event that a run waits for whose checkout is still open.

@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use super::found::{Answer, Found, Mend};
 use super::last::{Last, is_over, was_stopped};
 use crate::fail::unwritten;
-use crate::provisioning::{Provision, seen, trigger};
+use crate::provisioning::{Provision, seen, taken_up, trigger};
 use crate::state;
 use crate::state::health::{self, Component, Kept, Seen, Severity, Wrong};
 use crate::state::repairs::{self, Finding, Outcome};
@@ -57,9 +57,13 @@ pub(super) async fn conclude(
     let now = state::now(&mut *conn).await?;
     // Somebody may have put an older one back.
     let live = ops::live(&mut *conn, Provision::KIND, &workspace.to_string()).await?;
+    let is_asked_again = match &latest {
+        Some(run) => studio.due_since > taken_up(&mut *conn, run).await?,
+        None => false,
+    };
     let last = match live {
         Some(_) => Last::UnderWay,
-        None => Last::of(latest.as_ref(), &studio, now),
+        None => Last::of(latest.as_ref(), &studio, is_asked_again, now),
     };
     let may_tell = |run: &&RunView| !was_stopped(run) && !is_over(run, now);
     let tells = live.or_else(|| latest.as_ref().filter(may_tell).map(|run| run.id));

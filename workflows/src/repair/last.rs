@@ -37,18 +37,19 @@ pub(super) fn was_stopped(run: &RunView) -> bool {
 }
 
 impl Last {
-    pub(super) fn of(run: Option<&RunView>, studio: &Workspace, now: DateTime<Utc>) -> Self {
+    pub(super) fn of(
+        run: Option<&RunView>,
+        studio: &Workspace,
+        is_asked_again: bool,
+        now: DateTime<Utc>,
+    ) -> Self {
         let is_due = studio.due_since.is_some();
         let outcome = studio.last_outcome.as_deref();
         match run.map(|run| (run, run.status.as_str())) {
             Some((run, _)) if !run.has_ended() => Self::UnderWay,
             Some((run, "failed")) if may_be_over(run) => Self::SetAside,
-            // Somebody joined it that had gone past what he asked for. The next one's mark is older than it.
-            Some((run, "failed"))
-                if studio.due_since > Some(run.created_at) && is_over(run, now) =>
-            {
-                Self::Overtaken
-            }
+            // Somebody joined it that had gone past what he asked for.
+            Some((run, "failed")) if is_asked_again && is_over(run, now) => Self::Overtaken,
             Some((_, "failed" | "quarantined" | "review" | "undecodable" | "undone")) => {
                 Self::SetAsideForAPerson
             }
