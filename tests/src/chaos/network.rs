@@ -20,15 +20,21 @@ use crate::{Cut, Proxy, Way};
 /// Two leases of the storm's.
 const AWAY: Duration = Duration::from_secs(6);
 
+/// Studios that keep the workers busy for one round.
+const BUSY: usize = 60;
+
+/// So often a network is cut that no write has come through late yet.
+const WITHIN_REASON: usize = 40;
+
 pub(super) fn network(order: Order) -> Pin<Box<dyn Future<Output = Outcome>>> {
     let rounds = order.many(3, 1);
     Box::pin(cut_off(order, rounds, true))
 }
 
-/// Without the fence, and with a network that comes back while others are at the same jobs.
+/// Without the fence, and with a network that comes back while others are at the same jobs. Few writes are under way when it is cut, so it is
+/// cut until one was late, within reason.
 pub(super) fn no_fence(order: Order) -> Pin<Box<dyn Future<Output = Outcome>>> {
-    let rounds = order.many(8, 6);
-    Box::pin(cut_off(order, rounds, false))
+    Box::pin(cut_off(order, WITHIN_REASON, false))
 }
 
 /// The worker that is cut off: its ways, and its process.
@@ -44,14 +50,16 @@ async fn cut_off(order: Order, rounds: usize, fence: bool) -> Outcome {
     let url = database.url();
     let (way, lonely_way) = (Proxy::start(&url).await, Proxy::start(&url).await);
     let ways = if fence { vec![Way::Closed, Way::Deaf, Way::Trickle] } else { vec![Way::Closed] };
-    let steps = u32::try_from(rounds * ways.len()).unwrap_or(1);
+    // Without a fence nobody knows how many rounds there will be: each brings its own studios.
+    let planned = if fence { rounds } else { 1 };
+    let steps = u32::try_from(planned * ways.len()).unwrap_or(1);
     let through = way.url(&url);
-    let mut stage = Stage::new(&url, rounds * 60, AWAY * steps * 4 / 3);
+    let mut stage = Stage::new(&url, planned * BUSY, AWAY * steps * 4 / 3);
     (stage.way, stage.fence) = (&through, fence);
     // Without a fence there are slots for all that is freed, so that others are at it when the network comes back.
     stage.workers = if fence { 3 } else { 5 };
     let mut providers = None;
-    let scene = Scene::set(&order, stage, async |sandbox| {
+    let mut scene = Scene::set(&order, stage, async |sandbox| {
         let (proxy, own) = ways_of_its_own(sandbox, lonely_way.url(&url)).await;
         providers = Some(proxy);
         vec![own]
@@ -66,17 +74,18 @@ async fn cut_off(order: Order, rounds: usize, fence: bool) -> Outcome {
         audit::answer_beats_late(&scene.pool).await;
     }
     let mut outcome = Outcome::default();
-    let mut random = Random::new(order.seed | 1);
-    let mut overlaps = 0;
-    for _ in 0..rounds {
+    let (mut random, mut times, mut overlaps) = (Random::new(order.seed | 1), 0, 0);
+    for round in 0..rounds {
+        if !fence && round > 0 && !another_round(&mut scene).await {
+            break;
+        }
         for kind in &ways {
             // The trial's own rhythm.
             tokio::time::sleep(Duration::from_millis(500 + random.below(1_500))).await;
             let sent = lonely.leave(*kind, fence).await;
-            order.history.note(
-                "cut off",
-                json!({ "way": format!("{kind:?}"), "sent after it was dead": sent }),
-            );
+            let said = json!({ "way": format!("{kind:?}"), "sent after it was dead": sent });
+            order.history.note("cut off", said);
+            times += 1;
             overlaps += u64::from(sent > 0);
         }
     }
@@ -85,7 +94,7 @@ async fn cut_off(order: Order, rounds: usize, fence: bool) -> Outcome {
         cuts = commits(&[&way, &lonely_way], rounds * 20).await;
         order.history.note("cut in COMMIT", json!({ "cuts": cuts }));
     }
-    outcome.faults = vec![("times cut off", rounds * ways.len()), ("cut in COMMIT", cuts)];
+    outcome.faults = vec![("times cut off", times), ("cut in COMMIT", cuts)];
     outcome.hold(overlaps == 0, || format!("overlaps: {overlaps}"));
     outcome.notes.push(format!("overlaps {overlaps}"));
     scene.judge(&mut outcome).await.close().await;
@@ -96,6 +105,15 @@ async fn cut_off(order: Order, rounds: usize, fence: bool) -> Outcome {
     pool.close().await;
     database.close().await;
     outcome
+}
+
+/// Whether no write was late so far; then there are more studios to be busy with.
+async fn another_round(scene: &mut Scene) -> bool {
+    let none = scene.number("SELECT count(*) FROM audit.stale_write").await == 0;
+    if none {
+        scene.more(BUSY).await;
+    }
+    none
 }
 
 /// What a worker is told that reaches this database and has a way of its own to the providers; and that way.
