@@ -51,7 +51,7 @@ examples: ## Every example, and README's, on a private Postgres, the output comp
 	@$(PRIVATE_PG) --database examples -- .ci/run-examples $(BIN) examples/jobs
 	@$(PRIVATE_PG) --database readme -- .ci/run-readme $(STATE)/readme
 
-pgmatrix: ## The tests and a short storm on Postgres 14 to 18; 20 minutes. VERSIONS="14 18"
+pgmatrix: ## The tests and a short storm on Postgres 14 to 18; about an hour. VERSIONS="14 18"
 	@$(BUILD)
 	@.ci/pgmatrix $(BIN) $(STATE)
 

@@ -63,6 +63,7 @@ mod provision_joins;
 mod provision_pace;
 mod provision_triggers;
 mod provision_waits;
+mod ready_file;
 mod repair;
 mod replay;
 mod rescue_races;

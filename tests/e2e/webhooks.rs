@@ -1,13 +1,12 @@
 //! Webhooks from the wire to the commit: what is acknowledged is there, whatever happens on the way, and many share one
 //! transaction.
 
-use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use autopilot_sandbox::sign;
-use autopilot_tests::{Cut, Proxy, Studio, delivery, eventually};
+use autopilot_tests::{Cut, Proxy, Ready, Studio, delivery, eventually};
 use autopilot_workflows::webhooks::{Delivery, Received, receive};
 use chrono::Utc;
 use rustix::process::{Pid, Signal, kill_process};
@@ -46,16 +45,24 @@ fn paid(id: &str) -> Delivery {
 struct Server {
     child: Child,
     address: String,
+    ready: Ready,
     http: reqwest::Client,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Who is killed leaves it.
+        drop(std::fs::remove_file(self.ready.path()));
+    }
 }
 
 impl Server {
     async fn start(database: &str) -> Self {
-        let folder = std::env::temp_dir();
-        let ready: PathBuf = folder.join(format!("autopilot-webhooks-{}", uuid::Uuid::now_v7()));
+        let path = format!("autopilot-webhooks-{}", uuid::Uuid::now_v7());
+        let ready = Ready::at(std::env::temp_dir().join(path));
         let child = Command::new(program())
             .args(["serve", "--http", "--ready-file"])
-            .arg(&ready)
+            .arg(ready.path())
             .env_clear()
             .env("DATABASE_URL", database)
             .env("STRIPE_WEBHOOK_SECRET", SECRET)
@@ -67,11 +74,8 @@ impl Server {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let read = || std::fs::read_to_string(&ready).unwrap_or_default();
-        eventually("the program listens", async || read().contains("http://")).await;
-        let address = read().trim().to_owned();
-        std::fs::remove_file(&ready).unwrap();
-        Self { child, address, http: reqwest::Client::new() }
+        let address = format!("http://{}", ready.address().await);
+        Self { child, address, ready, http: reqwest::Client::new() }
     }
 
     /// The status of the answer, if there was one.
@@ -244,6 +248,7 @@ async fn what_was_taken_is_committed_and_answered_before_the_process_ends() {
         reqwest::get(format!("{}/livez", server.address)).await.is_err()
     })
     .await;
+    assert!(!server.ready.path().exists(), "a supervisor would send it requests");
     studio.world.execute("INSERT INTO public.opened VALUES (now())").await;
     let answers = requests.join_all().await;
     let acknowledged = answers.iter().flatten().filter(|status| **status == 200).count();

@@ -119,7 +119,8 @@ pub(crate) struct Serve {
     /// Run workers. Without --http and --workers: both.
     #[arg(long)]
     pub(crate) workers: bool,
-    /// Write the address of the HTTP server here once it listens.
+    /// Write the address of the HTTP server here once it listens. The file is removed at the start, if an earlier process left it, and when a
+    /// stop is asked for.
     #[arg(long, value_name = "PATH")]
     pub(crate) ready_file: Option<PathBuf>,
 }

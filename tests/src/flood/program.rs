@@ -1,26 +1,24 @@
 //! The program under test: one process that takes the posts, and one that handles them.
 
 use std::fs::File;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use autopilot_engine::testing::eventually;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Plan;
 use super::posts::SECRET;
+use crate::ready::Ready;
 
 /// Both processes; what is left of them is killed when this is dropped.
 pub(super) struct Program {
     http: Child,
     worker: Child,
-    ready: PathBuf,
+    ready: Ready,
 }
 
 impl Program {
     pub(super) fn start(plan: &Plan, database: &str) -> Self {
-        let ready = plan.folder.join("http.ready");
-        drop(std::fs::remove_file(&ready));
+        let ready = Ready::at(plan.folder.join("http.ready"));
         let start = |name: &str, arguments: &[&str]| {
             let log = File::create(plan.folder.join(format!("{name}.log"))).expect("a log");
             let mut command = Command::new(&plan.program);
@@ -38,7 +36,7 @@ impl Program {
                 .stderr(Stdio::from(log));
             command.spawn().expect("the program starts; build it first")
         };
-        let path = ready.to_string_lossy().into_owned();
+        let path = ready.path().to_string_lossy().into_owned();
         Self {
             http: start("http", &["serve", "--http", "--ready-file", &path]),
             worker: start("worker", &["serve", "--workers"]),
@@ -48,9 +46,7 @@ impl Program {
 
     /// Where posts are taken, once they are.
     pub(super) async fn address(&self) -> String {
-        let read = || std::fs::read_to_string(&self.ready).unwrap_or_default();
-        eventually("the HTTP process listens", async || read().contains(':')).await;
-        read().trim().trim_start_matches("http://").to_owned()
+        self.ready.address().await
     }
 
     /// The process that takes the posts.

@@ -6,10 +6,11 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use autopilot_engine::WorkspaceId;
-use autopilot_engine::testing::eventually;
 use reqwest::Client;
 use serde_json::Value;
 use tokio::process::{Child, Command};
+
+use crate::ready::Ready;
 
 const TOKEN: &str = "a-token-for-the-outage-and-nothing-else";
 
@@ -81,8 +82,9 @@ pub(super) async fn look(
 ) -> Told {
     let breakers = command(program, folder, database).args(["breakers", "list"]).output().await;
     let breakers = breakers.expect("the program starts; build it first").stdout;
-    let mut http = serve(program, folder, database);
-    let address = address(folder).await;
+    let ready = Ready::at(folder.join("http.ready"));
+    let mut http = serve(program, folder, database, &ready);
+    let address = ready.address().await;
     let began = Instant::now();
     let fleet = get(&address, "all=true").await;
     let answered_in = began.elapsed();
@@ -110,17 +112,10 @@ fn command(program: &Path, folder: &Path, database: &str) -> Command {
     command
 }
 
-fn serve(program: &Path, folder: &Path, database: &str) -> Child {
+fn serve(program: &Path, folder: &Path, database: &str, ready: &Ready) -> Child {
     let mut command = command(program, folder, database);
-    let command = command.args(["serve", "--http", "--ready-file"]).arg(folder.join("http.ready"));
+    let command = command.args(["serve", "--http", "--ready-file"]).arg(ready.path());
     command.stdout(Stdio::null()).spawn().expect("the program starts")
-}
-
-/// Where it listens, once it does.
-async fn address(folder: &Path) -> String {
-    let read = || std::fs::read_to_string(folder.join("http.ready")).unwrap_or_default();
-    eventually("the HTTP process listens", async || read().contains(':')).await;
-    read().trim().trim_start_matches("http://").to_owned()
 }
 
 async fn get(address: &str, query: &str) -> Value {

@@ -10,7 +10,7 @@ use sqlx::PgPool;
 
 use super::environment::environment;
 use super::{Pace, Random, audit};
-use autopilot_engine::testing::eventually;
+use crate::ready::Ready;
 
 /// Settings of a process by their names.
 pub(crate) type Settings = Vec<(String, String)>;
@@ -38,6 +38,7 @@ pub(crate) struct Fleet {
     crew: Crew,
     env: Settings,
     http: Child,
+    ready: Ready,
     workers: Vec<Worker>,
     started: usize,
     pub(crate) kills: usize,
@@ -66,16 +67,15 @@ impl Fleet {
     ) -> Self {
         let mut env = environment(crew.pace, database, sandbox);
         env.extend(crew.all.iter().cloned());
-        let ready = crew.folder.join("http.ready");
-        drop(std::fs::remove_file(&ready));
+        let ready = Ready::at(crew.folder.join("http.ready"));
         let mut command = command(&crew.program, &env, &crew.folder.join("http.log"));
         let http = command
             .args(["serve", "--http", "--ready-file"])
-            .arg(&ready)
+            .arg(ready.path())
             .spawn()
             .expect("the program starts; build it first");
         let mut fleet =
-            Self { crew, env, http, workers: Vec::new(), started: 0, kills: 0, pauses: 0 };
+            Self { crew, env, http, ready, workers: Vec::new(), started: 0, kills: 0, pauses: 0 };
         for index in 0..fleet.crew.workers {
             let worker = fleet.worker(index);
             fleet.workers.push(worker);
@@ -85,10 +85,7 @@ impl Fleet {
 
     /// Where webhooks are received, once they are.
     pub(crate) async fn http_address(&self) -> String {
-        let ready = self.crew.folder.join("http.ready");
-        let read = || std::fs::read_to_string(&ready).unwrap_or_default();
-        eventually("the HTTP process listens", async || read().contains(':')).await;
-        read().trim().trim_start_matches("http://").to_owned()
+        self.ready.address().await
     }
 
     /// What all processes are told.

@@ -1,8 +1,9 @@
 //! `autopilot serve`: HTTP, workers, or both, until told to stop.
 
+mod ready;
+
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use autopilot_engine::secrets::Vault;
@@ -12,6 +13,8 @@ use autopilot_workflows::tenancy;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+use ready::ReadyFile;
 
 use crate::cli::Serve;
 use crate::config::Config;
@@ -33,6 +36,7 @@ pub(crate) async fn run(args: Serve, config: &Config) -> Result<Exit, Fail> {
     let stop = shutdown::listen()?;
     // What the configuration alone decides comes before the database is asked anything.
     let prepared = if runs_workers { Some(Prepared::of(config)?) } else { None };
+    let mut ready = args.ready_file.as_deref().map(ReadyFile::at).transpose()?;
     let pool = database::open(&config.database).await?;
     tenancy::verify(&pool).await?;
     let strains = Strains::default();
@@ -42,13 +46,24 @@ pub(crate) async fn run(args: Serve, config: &Config) -> Result<Exit, Fail> {
     };
     let server = if serves_http { Some(bind(config, &pool, strains).await?) } else { None };
     announce(server.as_ref().map(|server| server.address), runs_workers.then_some(config));
-    if let (Some(path), Some(server)) = (&args.ready_file, &server) {
-        tell(path, server.address)?;
+    if let (Some(ready), Some(server)) = (&mut ready, &server) {
+        ready.tell(server.address)?;
     }
     let serving = async {
         let Some(Server { listener, router, intake, .. }) = server else { return Ok(()) };
-        let grace = config.worker.drain_grace;
-        let served = http::serve(listener, router, stop.clone(), grace).await;
+        let (closing, grace) = (CancellationToken::new(), config.worker.drain_grace);
+        let close = async {
+            stop.cancelled().await;
+            if let Some(ready) = &ready {
+                ready.withdraw();
+            }
+            closing.cancel();
+            std::future::pending().await
+        };
+        let served = tokio::select! {
+            served = http::serve(listener, router, closing.clone(), grace) => served,
+            never = close => never,
+        };
         intake.close().await;
         served.map_err(Fail::from)
     };
@@ -151,16 +166,6 @@ fn announce(http: Option<SocketAddr>, workers: Option<&Config>) {
     });
     let what = [http, workers].into_iter().flatten().collect::<Vec<_>>().join(" and ");
     console::say(&format!("autopilot {} serves {what}", autopilot_engine::VERSION));
-}
-
-/// Writes the address whole or not at all, for whoever reads the file as soon as it is there.
-fn tell(path: &Path, address: SocketAddr) -> Result<(), Fail> {
-    let draft = path.with_extension(format!("{}.tmp", std::process::id()));
-    let written = std::fs::write(&draft, format!("http://{address}\n"))
-        .and_then(|()| std::fs::rename(&draft, path));
-    written.map_err(|error| {
-        Fail::usage(format!("cannot write --ready-file {}: {error}", path.display()))
-    })
 }
 
 #[cfg(test)]
